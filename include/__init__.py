@@ -1,0 +1,1 @@
+"""The library behind the DAGs and the command line; it never imports Airflow."""

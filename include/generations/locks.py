@@ -1,0 +1,47 @@
+"""Locks between processes on one machine, freed by the kernel when their holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from include.errors import Busy
+
+
+@contextmanager
+def exclusive(path: Path, *, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Hold the lock file ``path``; ``purpose`` tells others what it is held for.
+
+    The file stays behind, unlocked: removing it would let two processes hold two files of the same name.
+
+    Raises:
+        Busy: another process held it for the whole of ``wait_seconds``; the message says who.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        _acquire(descriptor, path, wait_seconds)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{purpose}, process {os.getpid()}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 500, 0).decode("utf-8", "replace")
+                msg = f"{path.name} is held by: {holder or 'another process'}. Wait until it ends, then run this again."
+                raise Busy(msg) from error
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,72 @@
+"""Every URL, path, port and size in one typed place.
+
+Values come from the environment (``EMBSEARCH_<NAME>``), else from ``.local/stack.env``, which the local stack writes
+when it starts, else from the defaults below, which are the documented ones. Secrets come from the environment or from
+an Airflow connection, never from parameters.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path if path.is_absolute() else PROJECT_ROOT / path)]
+
+
+class Settings(BaseSettings):
+    """The project's settings; immutable, so that a run sees one set of values from start to end."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EMBSEARCH_", env_file=PROJECT_ROOT / ".local" / "stack.env", extra="ignore", frozen=True
+    )
+
+    # Where things are. Relative paths are taken from the project's root.
+    local_dir: AbsolutePath = PROJECT_ROOT / ".local"  # environments, services, their data and logs
+    state_dir: AbsolutePath = PROJECT_ROOT / ".local" / "state"  # generations, shards, dead letters: back this up
+    data_dir: AbsolutePath = PROJECT_ROOT / "data"  # input files; relative parameters such as `products` start here
+    log_dir: AbsolutePath = PROJECT_ROOT / "logs"
+    model_repository: AbsolutePath = PROJECT_ROOT / "triton_models" / "repository"
+
+    # Services. Several hosts are separated by commas.
+    kserve_url: str = "http://localhost:8080"
+    kserve_grpc_url: str = "localhost:8001"  # model control only: an HTTP load stalls inference for seconds
+    qdrant_url: str = "http://localhost:6333"  # or edge:<folder> for the engine in process
+    qdrant_api_key: SecretStr | None = None
+    es_url: str = "http://localhost:9200"
+    es_user: str | None = None
+    es_password: SecretStr | None = None
+    es_api_key: SecretStr | None = None
+    es_ca_certs: AbsolutePath | None = None
+    es_ssl_fingerprint: str | None = None  # sha256 of the server's or its CA's certificate, hex
+
+    # What is served under which name.
+    model: str = "ruri_v3"
+    collection: str = "keywords"
+    keyword_index: str = "keywords"
+    link_index: str = "product_keywords"
+
+    # Index shape; one shard and no replica suit one node.
+    es_shards: Annotated[int, Field(ge=1, le=1024)] = 1
+    es_replicas: Annotated[int, Field(ge=0, le=10)] = 0
+    keep_generations: Annotated[int, Field(ge=2, le=50)] = 2  # the served one and those to roll back to
+
+    # Ports of the local stack.
+    triton_http_port: Port = 8080
+    triton_grpc_port: Port = 8001
+    triton_metrics_port: Port = 8002
+    es_http_port: Port = 9200
+    es_transport_port: Port = 9300
+    airflow_port: Port = 8081
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

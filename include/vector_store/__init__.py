@@ -1,0 +1,1 @@
+"""Where keyword vectors are kept and searched: one protocol, several back ends."""

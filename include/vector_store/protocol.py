@@ -1,0 +1,113 @@
+"""What every vector back end can do: build a generation, seal it, promote it, search it, prune what is old."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]  # [N, D]
+Ids = NDArray[np.int64]
+
+NO_ID = -1  # fills the rows of a result that found fewer than top_k
+
+
+@dataclass(frozen=True)
+class CollectionInfo:
+    """What a sealed generation says of itself, kept with it."""
+
+    generation: str
+    dimension: int
+    model: str
+    model_fingerprint: str
+    points: int
+    indexed: int  # points inside the graph; 0 for a small collection, which is searched exactly
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest points of each query, best first."""
+
+    ids: Ids  # [N, K], NO_ID where the collection has fewer than K points
+    scores: Vectors  # [N, K] cosine, NaN where ids is NO_ID
+
+
+class KeywordStore(Protocol):
+    """Keyword vectors by generation, with an alias that names the served one.
+
+    Points have an integer id and the payload ``{"keyword": ...}``; the distance is cosine. Every method raises
+    :class:`~include.errors.ServiceUnavailable` when the back end does not answer.
+    """
+
+    def begin(self, generation: str, *, dimension: int, model: str, model_fingerprint: str) -> None:
+        """Make an empty generation, dropping an unsealed one of the same name.
+
+        Raises:
+            Busy: another process is building this generation.
+            ContractError: it is sealed already.
+        """
+        ...
+
+    def upsert(self, generation: str, ids: Ids, vectors: Vectors, keywords: Sequence[str]) -> None:
+        """Add or replace points; returns when they are stored.
+
+        Raises:
+            ContractError: wrong dimension, a value that is not finite, or lengths that differ.
+        """
+        ...
+
+    def seal(self, generation: str, *, expected: int) -> CollectionInfo:
+        """Build the graph, check the count, and make the generation read-only.
+
+        Raises:
+            ContractError: it does not hold ``expected`` points.
+        """
+        ...
+
+    def promote(self, alias: str, generation: str) -> str | None:
+        """Serve a sealed generation under ``alias`` in one step; return the one served before.
+
+        Raises:
+            ContractError: the generation is not sealed.
+        """
+        ...
+
+    def resolve(self, alias: str) -> str | None:
+        """The generation that ``alias`` names, or ``None``."""
+        ...
+
+    def info(self, name: str) -> CollectionInfo:
+        """What the generation (or the alias) says of itself.
+
+        Raises:
+            InputError: there is no such generation.
+        """
+        ...
+
+    def search(self, name: str, queries: Vectors, top_k: int) -> Neighbours:
+        """The ``top_k`` nearest points of each query, ``[N, D] → [N, K]``; ``name`` is an alias or a generation.
+
+        Raises:
+            ContractError: the queries have another dimension than the collection.
+            InputError: there is no such collection.
+        """
+        ...
+
+    def keywords(self, name: str) -> Iterator[tuple[Ids, list[str]]]:
+        """All ids with their keywords, in pages, in id order."""
+        ...
+
+    def generations(self, alias: str) -> list[str]:
+        """The sealed generations built for ``alias``, oldest first."""
+        ...
+
+    def prune(self, alias: str, *, keep: int) -> list[str]:
+        """Drop all but the newest ``keep`` generations, never the served one; return what was dropped."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held open."""
+        ...
