@@ -9,7 +9,7 @@ import json
 def model_fingerprint(
     *, model_sha256: str, tokenizer_sha256: str, max_length: int, pooling: str, normalize: bool, precision: str
 ) -> str:
-    """Hex SHA-256 over all that decides a vector for a given text. Vectors of different models never share a collection."""
+    """Hex SHA-256 over all that decides a text's vector. Different fingerprints never share a collection."""
     return _digest(
         {
             "model": model_sha256,
