@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     es_ca_certs: AbsolutePath | None = None
     es_ssl_fingerprint: str | None = None  # sha256 of the server's or its CA's certificate, hex
 
+    # Input of runs that nobody gives parameters to; the local stack points them to its demo data.
+    keywords: str = "data/keywords_400k.txt"
+    products: str = "data/products_400k.txt"
+    daily_products: str = "data/daily/products_{date}.txt"  # {date} is the run's day, YYYY-MM-DD
+
     # What is served under which name.
     model: str = "ruri_v3"
     collection: str = "keywords"
@@ -56,6 +61,9 @@ class Settings(BaseSettings):
     es_shards: Annotated[int, Field(ge=1, le=1024)] = 1
     es_replicas: Annotated[int, Field(ge=0, le=10)] = 0
     keep_generations: Annotated[int, Field(ge=2, le=50)] = 2  # the served one and those to roll back to
+
+    # How many mapped tasks share a run's shards; 4–8 for each slot that may work on it, at most 1,024.
+    mapped_tasks: Annotated[int, Field(ge=1, le=1024)] = 4
 
     # Ports of the local stack.
     triton_http_port: Port = 8080

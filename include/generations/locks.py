@@ -13,8 +13,11 @@ from include.errors import Busy
 
 
 @contextmanager
-def exclusive(path: Path, *, purpose: str, wait_seconds: float = 0.0) -> Iterator[None]:
+def locked(path: Path, *, purpose: str, wait_seconds: float = 0.0, shared: bool = False) -> Iterator[int]:
     """Hold the lock file ``path``; ``purpose`` tells others what it is held for.
+
+    ``shared`` holders get along with each other and keep out exclusive ones. What is yielded is the descriptor: a
+    child process that inherits it holds the lock too, until both are gone.
 
     The file stays behind, unlocked: removing it would let two processes hold two files of the same name.
 
@@ -24,19 +27,19 @@ def exclusive(path: Path, *, purpose: str, wait_seconds: float = 0.0) -> Iterato
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
     try:
-        _acquire(descriptor, path, wait_seconds)
+        _acquire(descriptor, path, wait_seconds, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{purpose}, process {os.getpid()}".encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, wait_seconds: float) -> None:
+def _acquire(descriptor: int, path: Path, wait_seconds: float, kind: int) -> None:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() >= deadline:
                 holder = os.pread(descriptor, 500, 0).decode("utf-8", "replace")

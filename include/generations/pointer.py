@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.generations.files import write_text
-from include.generations.locks import exclusive
+from include.generations.locks import locked
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Pointer:
 
     def promote(self, generation: str) -> str | None:
         """Serve ``generation``; return what was served before."""
-        with exclusive(self.folder / f".{self.alias}.pointer.lock", purpose=f"promote {generation}", wait_seconds=30):
+        with locked(self.folder / f".{self.alias}.pointer.lock", purpose=f"promote {generation}", wait_seconds=30):
             previous = self.current()
             write_text(self.path, generation + "\n")
             return previous

@@ -68,6 +68,11 @@ class Shard:
         """The rows of a finished shard."""
         return self.folder / PART
 
+    @property
+    def manifest(self) -> Path:
+        """The manifest, which stands once the shard is finished."""
+        return self.folder / MANIFEST
+
     def finished(self, *, key: str) -> ShardManifest | None:
         """The manifest when this shard is finished and whole, ``None`` when it is still to do.
 
@@ -75,7 +80,7 @@ class Shard:
             ContractError: the folder holds another run's shard, or its bytes have changed.
         """
         try:
-            manifest = ShardManifest.read(self.folder / MANIFEST)
+            manifest = ShardManifest.read(self.manifest)
         except FileNotFoundError:
             return None
         if manifest.key != key:
@@ -88,7 +93,7 @@ class Shard:
 
     def finish(self, manifest: ShardManifest) -> None:
         """Declare the shard done; ``part.parquet`` must already stand."""
-        write_json(self.folder / MANIFEST, manifest.as_dict())
+        write_json(self.manifest, manifest.as_dict())
 
 
 @dataclass(frozen=True)

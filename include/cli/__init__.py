@@ -1,0 +1,1 @@
+"""The command ``embsearch``: the same jobs as the DAGs, without Airflow."""

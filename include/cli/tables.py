@@ -1,0 +1,44 @@
+"""What commands print when they are done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from include.elastic.documents import Document
+
+console = Console(highlight=False)
+
+
+def print_counts(summary: dict[str, Any]) -> None:
+    """Read = written + skipped + dead, and what is served now."""
+    counts = summary["counts"]
+    skipped = ", ".join(f"{rows:,} {reason}" for reason, rows in counts["skipped"].items()) or "none"
+    console.print(
+        f"{summary.get('index') or summary.get('collection')} serves {summary['generation']}: "
+        f"read {counts['read']:,} = written {counts['written']:,} + skipped ({skipped}) + dead {counts['dead']:,}"
+    )
+
+
+def print_stages(summary: dict[str, Any], wall: float) -> None:
+    """Seconds and rows a second by stage; stages overlap, so they need not add up to the wall time."""
+    rows = summary["counts"]["written"]
+    table = Table("stage", "rows", "seconds", "rows/s")
+    for stage, seconds in [*summary["seconds"].items(), ("wall", wall)]:
+        table.add_row(stage, f"{rows:,}", f"{seconds:.1f}", f"{rows / seconds:,.0f}" if seconds > 0.001 else "-")
+    console.print(table)
+
+
+def print_samples(documents: Sequence[Document], keywords: int = 5) -> None:
+    """Some products with their best keywords."""
+    table = Table("product", "best keywords (score)")
+    for document in documents:
+        best = document.source["keywords"][:keywords]
+        table.add_row(
+            document.source["product_name"][:60], "\n".join(f"{k['keyword']} ({k['score']:.3f})" for k in best)
+        )
+    console.print(table)

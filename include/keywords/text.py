@@ -1,0 +1,135 @@
+"""Keywords as text: plan → bulk shards into a new index → finalise → gate → promote."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from include.elastic.bulk import BulkWriter
+from include.elastic.connection import EsConnection, connect
+from include.elastic.documents import Document
+from include.elastic.index_generations import IndexGenerations
+from include.elastic.mappings import KEYWORD_MAPPING
+from include.elastic.verify import verify
+from include.generations.counts import Counts
+from include.generations.names import refuse_older
+from include.generations.shards import ShardManifest
+from include.keywords.parameters import TextIndexParameters
+from include.settings import Settings
+from include.sources.build import Build, Run, begin, prune_builds
+from include.sources.files import Source, find_input
+
+log = logging.getLogger(__name__)
+
+PARAMETERS = TextIndexParameters
+KIND = "keyword-text"
+SHARD_ROWS = 20_000
+CHECKED_DOCUMENTS = 50
+
+
+def plan(parameters: TextIndexParameters, run: Run, settings: Settings) -> Build:
+    """Cut the keywords into shards and create the index to fill.
+
+    Raises:
+        InputError: the input cannot be used.
+        ServiceUnavailable: Elasticsearch does not answer.
+    """
+    source = Source(find_input(parameters.input), parameters.text_column, parameters.id_column)
+    build = begin(
+        settings, KIND, parameters.index, source, run, limit=parameters.limit, shard_rows=SHARD_ROWS,
+        facts={"parameters": parameters.model_dump(mode="json")},
+    )  # fmt: skip
+    with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
+        if build.published() is None:
+            IndexGenerations(client, parameters.index).create(
+                build.generation, KEYWORD_MAPPING, shards=settings.es_shards, replicas=settings.es_replicas,
+                bulk_load=True, meta={"input": build.input.fingerprint},
+            )  # fmt: skip
+    return build
+
+
+def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Counts:
+    """Send the shards that are not finished; return what became of all of them."""
+    parameters = TextIndexParameters(**build.facts["parameters"])
+    total = Counts()
+    with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
+        writer = BulkWriter(
+            client, build.generation, run_id=build.generation, dead_letters=settings.state_dir / "dead_letters",
+            in_flight=parameters.workers,
+        )  # fmt: skip
+        for index in shards:
+            manifest = build.finished(index) or _index_shard(build, index, writer)
+            total += manifest.counts
+            log.info("shard %d/%d: %s", index + 1, build.input.shards, manifest.counts.as_dict())
+    return total
+
+
+def keyword_document(keyword_id: int, keyword: str) -> Document:
+    """The document of one keyword; its id is the keyword's own."""
+    return Document(str(keyword_id), {"keyword": keyword, "keyword_id": keyword_id})
+
+
+def _index_shard(build: Build, index: int, writer: BulkWriter) -> ShardManifest:
+    rows = build.rows(index)
+    began = time.monotonic()
+    done = writer.write([keyword_document(row.number, row.text) for row in rows])
+    seconds = {"bulk": time.monotonic() - began}
+    table = pa.table(
+        {
+            "keyword_id": pa.array([row.number for row in rows], pa.int64()),
+            "keyword": pa.array([row.text for row in rows], pa.string()),
+        }
+    )
+    return build.finish_shard(index, table, Counts(len(rows), done.indexed, dict(done.skipped), done.dead), seconds)
+
+
+def publish(build: Build, settings: Settings) -> dict[str, Any]:
+    """Finalise the index, check it, and serve it; return the figures.
+
+    Raises:
+        GateFailed: the index is not what was written; the generation served before goes on.
+        ContractError: a shard is missing, or a newer generation is served already.
+    """
+    if (summary := build.published()) is not None:
+        return summary
+    parameters = TextIndexParameters(**build.facts["parameters"])
+    counts = build.counts()
+    began = time.monotonic()
+    with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
+        generations = IndexGenerations(client, parameters.index)
+        refuse_older(parameters.index, generations.resolve(), build.generation)
+        generations.finalise(build.generation)
+        gate = verify(client, build.generation, _sample(build), count=counts.written)
+        previous = generations.promote(build.generation)
+        generations.prune(keep=settings.keep_generations)
+        kept = generations.generations()
+    summary = {
+        "index": parameters.index,
+        "generation": build.generation,
+        "previous": previous,
+        "counts": counts.as_dict(),
+        "gate": asdict(gate),
+        "seconds": {**build.seconds(), "publish": time.monotonic() - began},
+    }
+    build.mark_published(summary)
+    prune_builds(settings, KIND, build.alias, keep=kept)
+    return summary
+
+
+def _sample(build: Build) -> list[Document]:
+    """Documents spread over the shards whose every row was written."""
+    whole = [i for i in range(build.input.shards) if (m := build.finished(i)) and m.counts.written == m.counts.read]
+    choose = random.Random(build.generation)  # noqa: S311 — a sample, not a secret
+    documents = []
+    for shard in whole:
+        table = pq.read_table(build.shard(shard).part)
+        rows = choose.sample(range(len(table)), min(-(-CHECKED_DOCUMENTS // len(whole)), len(table)))
+        documents += [keyword_document(*(table[c][row].as_py() for c in ("keyword_id", "keyword"))) for row in rows]
+    return documents

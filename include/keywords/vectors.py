@@ -1,0 +1,216 @@
+"""Keywords as vectors: plan → embed shards → load and seal a generation → gate → promote."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from include.catalog.fingerprint import vector_fingerprint
+from include.catalog.models import get_model
+from include.errors import ContractError
+from include.generations.counts import Counts
+from include.generations.names import refuse_older
+from include.generations.shards import ShardManifest
+from include.generations.vectors import from_column, to_column
+from include.keywords.parameters import VectorIndexParameters
+from include.keywords.reuse import KnownVectors
+from include.settings import Settings
+from include.sources.build import Build, Run, all_builds, begin, prune_builds
+from include.sources.files import Source, find_input
+from include.sources.plan import text_hash
+from include.triton.client import TritonClient
+from include.triton.embedder import Embedder
+from include.vector_store.gate import check_vectors
+from include.vector_store.open import open_store
+
+log = logging.getLogger(__name__)
+
+PARAMETERS = VectorIndexParameters
+KIND = "keyword-vectors"
+SHARD_ROWS = 4096
+
+
+def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Build:
+    """Cut the keywords into shards and fix the model that embeds them.
+
+    Raises:
+        InputError: the input or the model cannot be used.
+        ServiceUnavailable: Triton does not answer.
+    """
+    spec = get_model(parameters.model)
+    source = Source(find_input(parameters.input), parameters.text_column, parameters.id_column)
+    with TritonClient.from_settings(settings, urls=parameters.kserve_url) as client:
+        served = client.served(spec.name)
+    facts = {
+        "parameters": parameters.model_dump(mode="json"),
+        "model": spec.name,
+        "model_version": served.version,
+        "model_fingerprint": served.fingerprint,
+        "vector_fingerprint": vector_fingerprint(served.fingerprint, spec.prefixes.semantic),
+        "dimension": served.dimension,
+    }
+    return begin(
+        settings, KIND, parameters.collection, source, run,
+        limit=parameters.limit, shard_rows=SHARD_ROWS, facts=facts,
+    )  # fmt: skip
+
+
+def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Counts:
+    """Embed the shards that are not finished; return what became of all of them.
+
+    Raises:
+        ContractError: Triton serves another model than when the build was planned.
+    """
+    parameters = VectorIndexParameters(**build.facts["parameters"])
+    embedder = None
+    known = None
+    total = Counts()
+    with TritonClient.from_settings(settings, urls=parameters.kserve_url) as client:
+        for index in shards:
+            manifest = build.finished(index)
+            if manifest is None:
+                embedder = embedder or _embedder(client, build)
+                known = known if known is not None else _known_vectors(build, settings)
+                manifest = _embed_shard(build, index, embedder, known, parameters)
+                log.info("shard %d/%d: %s", index + 1, build.input.shards, manifest.counts.as_dict())
+            total += manifest.counts
+    return total
+
+
+def _embedder(client: TritonClient, build: Build) -> Embedder:
+    embedder = Embedder(client, get_model(build.facts["model"]))
+    if embedder.fingerprint != build.facts["model_fingerprint"]:
+        msg = (
+            f"{build.generation} was begun with another version of {build.facts['model']} than Triton serves now. "
+            "Start a new run; vectors of two models never share a collection."
+        )
+        raise ContractError(msg)
+    return embedder
+
+
+def _known_vectors(build: Build, settings: Settings) -> KnownVectors:
+    """Vectors of the newest published build with the same fingerprint."""
+    for earlier in reversed(list(all_builds(settings, KIND, build.alias))):
+        same = earlier.facts["vector_fingerprint"] == build.facts["vector_fingerprint"]
+        if same and earlier.uri != build.uri and earlier.published():
+            known = KnownVectors([earlier.shard(i).part for i in range(earlier.input.shards)])
+            log.info("%d vectors of %s can be used again", len(known), earlier.generation)
+            return known
+    return KnownVectors([])
+
+
+def _embed_shard(
+    build: Build, index: int, embedder: Embedder, known: KnownVectors, parameters: VectorIndexParameters
+) -> ShardManifest:
+    rows = build.rows(index)
+    hashes = [text_hash(row.text) for row in rows]
+    vectors = np.empty((len(rows), build.facts["dimension"]), np.float32)
+    began = time.monotonic()
+    reused = known.fill(hashes, vectors)
+    looked_up = time.monotonic()
+    todo = np.flatnonzero(~reused)
+    _embed(embedder, [rows[i].text for i in todo], vectors, todo, parameters)
+    seconds = {"reuse": looked_up - began, "embed": time.monotonic() - looked_up}
+    table = pa.table(
+        {
+            "keyword_id": pa.array([row.number for row in rows], pa.int64()),
+            "keyword": pa.array([row.text for row in rows], pa.string()),
+            "text_hash": pa.array(hashes, pa.binary(16)),
+            "reused": pa.array(reused),
+            "vector": to_column(vectors),
+        }
+    )
+    counts = Counts(len(rows), len(rows))
+    return build.finish_shard(index, table, counts, seconds, model_fingerprint=build.facts["vector_fingerprint"])
+
+
+def _embed(
+    embedder: Embedder,
+    texts: list[str],
+    into: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    parameters: VectorIndexParameters,
+) -> None:
+    """Embed ``texts`` into the given rows, ``workers`` requests of ``batch_size`` at a time."""
+    size = parameters.batch_size
+
+    def one(start: int) -> None:
+        into[rows[start : start + size]] = embedder.embed(texts[start : start + size], "semantic")
+
+    with ThreadPoolExecutor(parameters.workers, thread_name_prefix="embed") as pool:
+        for _ in pool.map(one, range(0, len(texts), size)):
+            pass
+
+
+def blocks(build: Build) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], list[str]]]:
+    """The build's keywords as ``(ids [n], vectors [n, D], keywords)``, a shard at a time."""
+    for index in range(build.input.shards):
+        table = pq.read_table(build.shard(index).part, columns=["keyword_id", "keyword", "vector"])
+        yield table["keyword_id"].to_numpy(), from_column(table["vector"]), table["keyword"].to_pylist()
+
+
+def publish(build: Build, settings: Settings) -> dict[str, Any]:
+    """Load all shards into a generation, check it, and serve it; return the figures.
+
+    Raises:
+        GateFailed: a check did not pass; the generation served before goes on.
+        ContractError: a shard is missing, or a newer generation is served already.
+    """
+    parameters = VectorIndexParameters(**build.facts["parameters"])
+    counts = build.counts()
+    began = time.monotonic()
+    store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
+    try:
+        if build.generation not in store.generations(build.alias):
+            store.begin(
+                build.generation, dimension=build.facts["dimension"],
+                model=build.facts["model"], model_fingerprint=build.facts["model_fingerprint"],
+            )  # fmt: skip
+            for ids, vectors, keywords in blocks(build):
+                store.upsert(build.generation, ids, vectors, keywords)
+            store.seal(build.generation, expected=counts.written)
+        indexed = time.monotonic()
+        figures = check_vectors(
+            store, build.generation, ((ids, vectors) for ids, vectors, _ in blocks(build)),
+            expected=counts.written, min_recall=parameters.min_recall,
+        )  # fmt: skip
+        refuse_older(build.alias, store.resolve(build.alias), build.generation)
+        previous = store.promote(build.alias, build.generation)
+        store.prune(build.alias, keep=settings.keep_generations)
+        kept = store.generations(build.alias)
+    finally:
+        store.close()
+    seconds = {**build.seconds(), "index": indexed - began, "gate": time.monotonic() - indexed}
+    summary = _summary(build, counts, asdict(figures), seconds, previous)
+    build.mark_published(summary)
+    prune_builds(settings, KIND, build.alias, keep=kept)
+    return summary
+
+
+def _summary(
+    build: Build, counts: Counts, figures: dict[str, Any], seconds: dict[str, float], previous: str | None
+) -> dict[str, Any]:
+    reused = sum(
+        sum(pq.read_table(build.shard(index).part, columns=["reused"])["reused"].to_pylist())
+        for index in range(build.input.shards)
+    )
+    return {
+        "collection": build.alias,
+        "generation": build.generation,
+        "previous": previous,
+        "model": build.facts["model"],
+        "model_fingerprint": build.facts["model_fingerprint"],
+        "counts": counts.as_dict(),
+        "reused": reused,
+        "gate": figures,
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+    }

@@ -1,0 +1,1 @@
+"""The main job: each product with its nearest keywords, as one document of Elasticsearch."""

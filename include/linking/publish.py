@@ -1,0 +1,94 @@
+"""The end of a linking: finalise, check, give the new generation its name; and what to tell of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict
+from typing import Any
+
+from include.elastic.connection import EsConnection, connect
+from include.elastic.index_generations import IndexGenerations
+from include.elastic.verify import verify
+from include.generations.counts import Counts
+from include.generations.names import refuse_older
+from include.linking.parameters import LinkingParameters
+from include.linking.plan import KIND, KIND_REALTIME
+from include.linking.sample import sample_documents
+from include.linking.shards import linked_batches, writing_index
+from include.settings import Settings
+from include.sources.build import Build, all_builds, prune_builds
+
+log = logging.getLogger(__name__)
+
+CHECKED_DOCUMENTS = 50
+
+
+def publish(build: Build, settings: Settings) -> dict[str, Any]:
+    """Check what was linked and, in bulk mode, serve it; return the run's figures.
+
+    Raises:
+        GateFailed: the index is not what was written; the generation served before goes on.
+        ContractError: a shard is missing, or a newer generation is served already.
+    """
+    if (summary := build.published()) is not None:
+        return summary
+    parameters = LinkingParameters(**build.facts["parameters"])
+    counts = build.counts()
+    expected = sample_documents(build, settings, CHECKED_DOCUMENTS)
+    began = time.monotonic()
+    with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
+        generations = IndexGenerations(client, parameters.index)
+        previous = generations.resolve()
+        if parameters.mode == "bulk":
+            refuse_older(parameters.index, previous, build.generation)
+            generations.finalise(build.generation)
+            gate = verify(client, build.generation, expected, count=counts.written)
+            _take_name(build, generations, settings)
+            generations.prune(keep=settings.keep_generations)
+        else:
+            gate = verify(client, parameters.index, expected)
+        summary = {
+            "index": parameters.index,
+            "generation": generations.resolve(),
+            "previous": previous,
+            "mode": parameters.mode,
+            "keyword_generation": build.facts["keyword_generation"],
+            "documents": generations.count(parameters.index),
+            "counts": counts.as_dict(),
+            "gate": asdict(gate),
+            "seconds": _rounded({**build.seconds(), "publish": time.monotonic() - began}),
+        }
+        kept = generations.generations()
+    build.mark_published(summary)
+    prune_builds(settings, KIND, build.alias, keep=kept)
+    prune_builds(settings, KIND_REALTIME, build.alias, keep=_recent(settings, build.alias))
+    return summary
+
+
+def _take_name(build: Build, generations: IndexGenerations, settings: Settings) -> None:
+    """Switch the alias; what was written into the served index during this build is written into the new one first."""
+    with writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True):
+        caught_up = Counts()
+        for other in all_builds(settings, KIND_REALTIME, build.alias):
+            since = [i for i in range(other.input.shards) if _finished_after(other, i, build)]
+            for linked in linked_batches(other, since, settings, into=build.generation, refresh=False):
+                caught_up += Counts(len(linked.batch.rows), linked.counts.indexed)
+        if caught_up.read:
+            log.info("%d products that came in meanwhile were linked into %s", caught_up.read, build.generation)
+        generations.promote(build.generation)
+
+
+def _finished_after(other: Build, index: int, build: Build) -> bool:
+    done = other.shard(index).manifest
+    return done.exists() and done.stat().st_mtime >= build.began
+
+
+def _recent(settings: Settings, alias: str) -> list[str]:
+    """The realtime builds of the last week: a bulk build that is under way may still need them."""
+    oldest = time.time() - 7 * 24 * 3600
+    return [b.generation for b in all_builds(settings, KIND_REALTIME, alias) if b.began > oldest]
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {stage: round(value, 3) for stage, value in seconds.items()}

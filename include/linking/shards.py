@@ -1,0 +1,147 @@
+"""Link shards of a build and keep each one's outcome: names, vectors, links, counts, seconds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import pyarrow as pa
+
+from include.catalog.models import get_model
+from include.elastic.bulk import BulkWriter
+from include.elastic.connection import EsConnection, connect
+from include.errors import ContractError
+from include.generations.counts import Counts
+from include.generations.locks import locked
+from include.generations.shards import ShardManifest
+from include.generations.vectors import to_column
+from include.linking.parameters import LinkingParameters
+from include.linking.pipeline import LinkedBatch, LinkPipeline
+from include.linking.progress import STAGES, Progress
+from include.settings import Settings
+from include.sources.build import Build
+from include.sources.plan import text_hash
+from include.triton.client import TritonClient
+from include.triton.embedder import Embedder
+from include.vector_store.open import open_store
+from include.vector_store.protocol import KeywordStore
+
+log = logging.getLogger(__name__)
+
+WAIT_FOR_PUBLISH_SECONDS = 3600
+
+
+@contextmanager
+def writing_index(settings: Settings, index: str, *, purpose: str, alone: bool) -> Iterator[None]:
+    """Let several write into the served index at once, but none while a new generation takes its name."""
+    path = settings.state_dir / "locks" / f"links-{index}.lock"
+    with locked(path, purpose=purpose, wait_seconds=WAIT_FOR_PUBLISH_SECONDS, shared=not alone):
+        yield
+
+
+def link_shards(build: Build, shards: Iterable[int], settings: Settings) -> Counts:
+    """Link the shards that are not finished; return what became of all of them.
+
+    Raises:
+        ContractError: Triton serves another model than when the build was planned.
+    """
+    total = Counts()
+    todo: list[int] = []
+    for index in shards:
+        if manifest := build.finished(index):
+            total += manifest.counts
+        else:
+            todo.append(index)
+    if not todo:
+        return total
+    log.info("%d shards to link; %d rows were linked before", len(todo), total.read)
+    parameters = LinkingParameters(**build.facts["parameters"])
+    realtime = parameters.mode == "realtime"
+    with ExitStack() as stack:
+        if realtime:
+            purpose = f"realtime linking {build.generation}"
+            stack.enter_context(writing_index(settings, parameters.index, purpose=purpose, alone=False))
+        into = parameters.index if realtime else build.generation
+        for manifest in _finished(build, linked_batches(build, todo, settings, into=into, refresh=realtime)):
+            total += manifest.counts
+    return total
+
+
+def linked_batches(
+    build: Build, shards: Sequence[int], settings: Settings, *, into: str, refresh: bool
+) -> Iterator[LinkedBatch]:
+    """Send the links of ``shards`` to index ``into`` (an alias or a generation), batch after batch, in order."""
+    parameters = LinkingParameters(**build.facts["parameters"])
+    collection = build.facts["keyword_generation"]
+    with ExitStack() as stack:
+        triton = stack.enter_context(TritonClient.from_settings(settings, urls=parameters.kserve_url))
+        client = stack.enter_context(connect(EsConnection.from_settings(settings, urls=parameters.es_url)))
+        store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
+        stack.callback(store.close)
+        writer = BulkWriter(
+            client, into, run_id=build.generation, dead_letters=settings.state_dir / "dead_letters",
+            version=build.version, refresh=refresh,
+        )  # fmt: skip
+        pipeline = LinkPipeline(
+            _embedder(triton, build), store, collection, keyword_table(store, collection), writer,
+            parameters.top_k, parameters.batch_size, parameters.workers,
+            Progress(sum(len(build.rows(index)) for index in shards)),
+        )  # fmt: skip
+        yield from pipeline.run((index, build.rows(index)) for index in shards)
+
+
+def keyword_table(store: KeywordStore, collection: str) -> dict[int, str]:
+    """Keyword by id, so that searches need not bring payloads back."""
+    return {
+        keyword_id: keyword
+        for ids, keywords in store.keywords(collection)
+        for keyword_id, keyword in zip(ids.tolist(), keywords, strict=True)
+    }
+
+
+def _embedder(client: TritonClient, build: Build) -> Embedder:
+    embedder = Embedder(client, get_model(build.facts["model"]))
+    if embedder.fingerprint != build.facts["model_fingerprint"]:
+        msg = (
+            f"{build.generation} was begun with another version of {build.facts['model']} than Triton serves now. "
+            "Start a new run, so that all its products are linked by one model."
+        )
+        raise ContractError(msg)
+    return embedder
+
+
+def _finished(build: Build, batches: Iterable[LinkedBatch]) -> Iterator[ShardManifest]:
+    """Collect batches until a shard is whole, then write its part and its manifest."""
+    collected: list[LinkedBatch] = []
+    for linked in batches:
+        collected.append(linked)
+        if linked.batch.last:
+            yield _finish_shard(build, linked.batch.shard, collected)
+            collected = []
+
+
+def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch]) -> ShardManifest:
+    rows = [row for linked in batches for row in linked.batch.rows]
+    ids = np.concatenate([linked.neighbours.ids for linked in batches])
+    scores = np.concatenate([linked.neighbours.scores for linked in batches])
+    table = pa.table(
+        {
+            "number": pa.array([row.number for row in rows], pa.int64()),
+            "product_name": pa.array([row.text for row in rows], pa.string()),
+            "text_hash": pa.array([text_hash(row.text) for row in rows], pa.binary(16)),
+            "vector": to_column(np.concatenate([linked.vectors for linked in batches])),
+            "keyword_ids": pa.array(list(ids), pa.list_(pa.int64())),
+            "scores": pa.array(list(scores), pa.list_(pa.float32())),
+        }
+    )
+    seconds = {stage: sum(getattr(linked.times, stage) for linked in batches) for stage in STAGES}
+    fingerprint = build.facts["model_fingerprint"]
+    return build.finish_shard(index, table, _counts(batches), seconds, model_fingerprint=fingerprint)
+
+
+def _counts(batches: Sequence[LinkedBatch]) -> Counts:
+    return Counts.total(
+        Counts(len(b.batch.rows), b.counts.indexed, dict(b.counts.skipped), b.counts.dead) for b in batches
+    )

@@ -1,0 +1,234 @@
+"""One build over one input file: begun once, resumed when interrupted, promoted at the end.
+
+Its folder is ``<state>/builds/<kind>/<generation>/`` with ``plan.json``, ``input/`` and ``shards/``; the folder of the
+promoted generation stays, so that the next build can use its vectors again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import time
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow.parquet as pq
+
+from include.errors import ContractError, InputError
+from include.generations.counts import Counts
+from include.generations.files import replacing, sha256_of, write_json
+from include.generations.locks import locked
+from include.generations.names import generation_name
+from include.generations.shards import BuildFolder, Shard, ShardManifest
+from include.settings import Settings
+from include.sources.files import Source
+from include.sources.plan import InputPlan, plan_input, read_planned
+from include.sources.rows import Row
+
+log = logging.getLogger(__name__)
+
+ABANDONED_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Run:
+    """Who asks for a build: the same run asking again gets its own build back."""
+
+    key: str  # the same for the same work done again
+    date: datetime  # what the run is for: the end of its data interval
+    repeats: bool = True  # a finished build of this key is this run's own; False starts a new one
+
+
+@dataclass(frozen=True)
+class Build:
+    """What was decided when the build began."""
+
+    folder: BuildFolder
+    kind: str
+    alias: str
+    run_key: str
+    date: datetime
+    input: InputPlan
+    facts: Mapping[str, Any]  # parameters and what was found at the beginning, for example the keyword generation
+
+    @property
+    def generation(self) -> str:
+        """The name of the generation under construction."""
+        return self.folder.generation
+
+    @property
+    def began(self) -> float:
+        """When the plan was made, seconds since the epoch."""
+        return (self.folder.folder / "plan.json").stat().st_mtime
+
+    @property
+    def uri(self) -> str:
+        """What travels between tasks instead of data."""
+        return str(self.folder.folder)
+
+    @property
+    def version(self) -> int:
+        """External version of documents: milliseconds, so that an older run never overwrites a newer one."""
+        return int(self.date.timestamp() * 1000)
+
+    def rows(self, index: int) -> list[Row]:
+        """The input of shard ``index``."""
+        return read_planned(self.folder.folder / "input" / f"{index:05d}.parquet")
+
+    def shard(self, index: int) -> Shard:
+        """The output folder of shard ``index``."""
+        return self.folder.shard(index)
+
+    def shard_key(self, index: int) -> str:
+        """The contract's key of shard ``index``."""
+        return f"{self.run_key}-{index}"
+
+    def finished(self, index: int) -> ShardManifest | None:
+        """The manifest of shard ``index`` when it is done."""
+        return self.shard(index).finished(key=self.shard_key(index))
+
+    def finish_shard(
+        self, index: int, rows: Any, counts: Counts, seconds: Mapping[str, float], *, model_fingerprint: str = ""
+    ) -> ShardManifest:
+        """Write the Arrow table ``rows`` as shard ``index`` and declare it done."""
+        shard = self.shard(index)
+        with replacing(shard.part) as temporary:
+            pq.write_table(rows, temporary, compression="none")  # mostly vectors, which do not compress
+        manifest = ShardManifest(
+            self.shard_key(index), index, self.input.fingerprint, model_fingerprint,
+            counts.check(f"shard {index} of {self.uri}"), sha256_of(shard.part), dict(seconds),
+        )  # fmt: skip
+        shard.finish(manifest)
+        return manifest
+
+    def ranges(self, tasks: int) -> list[tuple[int, int]]:
+        """All shards as at most ``tasks`` ranges ``(first, end)`` of nearly equal length."""
+        count = min(tasks, self.input.shards)
+        cuts = [self.input.shards * i // count for i in range(count + 1)]
+        return list(itertools.pairwise(cuts))
+
+    def counts(self) -> Counts:
+        """Of the whole build, checked.
+
+        Raises:
+            ContractError: a shard is not finished, or the counts do not add up.
+        """
+        total = Counts()
+        for index in range(self.input.shards):
+            manifest = self.finished(index)
+            if manifest is None:
+                msg = f"Shard {index} of {self.uri} is not finished. Run the shards again before publishing."
+                raise ContractError(msg)
+            total += manifest.counts
+        if total.read != self.input.rows:
+            msg = f"{self.uri}: the shards read {total.read} rows, planned were {self.input.rows}."
+            raise ContractError(msg)
+        planned = self.input.counts
+        before = Counts(planned.read - planned.written, 0, planned.skipped, planned.dead)
+        return (before + total).check(self.uri)
+
+    def seconds(self) -> dict[str, float]:
+        """Wall seconds by stage, summed over the shards."""
+        total: dict[str, float] = {}
+        for index in range(self.input.shards):
+            if manifest := self.finished(index):
+                for stage, seconds in manifest.seconds.items():
+                    total[stage] = total.get(stage, 0.0) + seconds
+        return total
+
+    def mark_published(self, summary: Mapping[str, Any]) -> None:
+        """Keep the outcome beside the plan."""
+        write_json(self.folder.folder / "published.json", dict(summary))
+
+    def published(self) -> dict[str, Any] | None:
+        """The outcome, or ``None`` while the build is under way."""
+        path = self.folder.folder / "published.json"
+        if not path.exists():
+            return None
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return summary
+
+    @classmethod
+    def load(cls, uri: str | Path) -> Self:
+        """The build in folder ``uri``.
+
+        Raises:
+            InputError: there is none.
+        """
+        folder = BuildFolder(Path(uri).parent, Path(uri).name)
+        plan = folder.read_plan()
+        if plan is None:
+            msg = f"No build in {uri}: it was never begun, or was pruned. Start the run again from its first task."
+            raise InputError(msg)
+        return cls(
+            folder,
+            plan["kind"],
+            plan["alias"],
+            plan["run_key"],
+            datetime.fromisoformat(plan["date"]),
+            InputPlan.from_dict(plan["input"]),
+            plan["facts"],
+        )
+
+
+def builds_root(settings: Settings, kind: str) -> Path:
+    """Where builds of one kind live."""
+    return settings.state_dir / "builds" / kind
+
+
+def all_builds(settings: Settings, kind: str, alias: str) -> Iterator[Build]:
+    """The builds of ``alias``, oldest first."""
+    for plan in sorted(builds_root(settings, kind).glob(f"{alias}__*/plan.json")):
+        yield Build.load(plan.parent)
+
+
+def prune_builds(settings: Settings, kind: str, alias: str, *, keep: Collection[str]) -> None:
+    """Drop published builds whose generation is not in ``keep``, and unfinished ones that nobody resumed for a week."""
+    for build in all_builds(settings, kind, alias):
+        abandoned = time.time() - build.began > ABANDONED_SECONDS
+        if build.generation not in keep and (build.published() is not None or abandoned):
+            build.folder.remove()
+
+
+def begin(
+    settings: Settings,
+    kind: str,
+    alias: str,
+    source: Source,
+    run: Run,
+    *,
+    limit: int,
+    shard_rows: int,
+    facts: Mapping[str, Any],
+) -> Build:
+    """Plan a build, or return this run's own one to be resumed.
+
+    Raises:
+        InputError: the input cannot be used, or it changed since the interrupted run that this one resumes.
+    """
+    root = builds_root(settings, kind)
+    with locked(root / f".{alias}.plan.lock", purpose=f"plan {alias}", wait_seconds=600):
+        for build in all_builds(settings, kind, alias):
+            if build.run_key == run.key and (run.repeats or build.published() is None):
+                log.info("Resuming %s", build.generation)
+                return build
+        folder = BuildFolder(root, generation_name(alias, run.date, run.key))
+        folder.remove()  # a plan that was interrupted
+        planned = plan_input(source, folder.folder / "input", limit=limit, shard_rows=shard_rows)
+        _keep_unusable(folder, planned)
+        plan = {"kind": kind, "alias": alias, "run_key": run.key, "date": run.date.isoformat(), "facts": dict(facts)}
+        folder.write_plan({**plan, "input": planned.as_dict()})
+        return Build.load(folder.folder)
+
+
+def _keep_unusable(folder: BuildFolder, planned: InputPlan) -> None:
+    """Broken rows, one JSON a line, for whoever mends the input."""
+    if not planned.unusable:
+        return
+    with replacing(folder.folder / "unusable.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in planned.unusable)
+    log.warning("%d rows of %s are broken: see %s", len(planned.unusable), planned.path, folder.folder)

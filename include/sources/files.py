@@ -1,0 +1,48 @@
+"""An input file by its path: found, recognised, read as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.errors import InputError
+from include.settings import PROJECT_ROOT
+from include.sources.rows import Row, Unusable, read_text
+
+_PARQUET_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input file and the names of the columns to read when it is Parquet."""
+
+    path: Path
+    text_column: str
+    id_column: str | None = None
+
+    def rows(self) -> Iterator[Row | Unusable]:
+        """The file's rows in order; Parquet is known by its first bytes, anything else is text."""
+        with self.path.open("rb") as file:
+            parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+        if not parquet:
+            return read_text(self.path)
+        from include.sources.parquet import read_parquet  # noqa: PLC0415 — pyarrow is only needed here
+
+        return read_parquet(self.path, text_column=self.text_column, id_column=self.id_column)
+
+
+def find_input(path: str | Path) -> Path:
+    """The file that a parameter means; a relative path starts at the project's root.
+
+    Raises:
+        InputError: there is no such file, it is not a file, or it is empty.
+    """
+    found = Path(path) if Path(path).is_absolute() else PROJECT_ROOT / path
+    if not found.is_file():
+        msg = f"Input file {found} does not exist. Give another path, or make one: embsearch generate --help."
+        raise InputError(msg)
+    if found.stat().st_size == 0:
+        msg = f"Input file {found} is empty."
+        raise InputError(msg)
+    return found

@@ -1,0 +1,1 @@
+"""Operators and hooks: the glue between Airflow and the library in ``include``."""

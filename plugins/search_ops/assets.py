@@ -1,0 +1,11 @@
+"""What one DAG tells the next."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset
+
+MODEL_EXPORT = Asset(name="model_export", uri="embsearch://models/exported")
+SERVED_MODEL = Asset(name="served_model", uri="embsearch://models/served")
+KEYWORD_VECTORS = Asset(name="keyword_vectors", uri="embsearch://keywords/vectors")
+KEYWORD_TEXT = Asset(name="keyword_text", uri="embsearch://keywords/text")
+PRODUCT_LINKS = Asset(name="product_links", uri="embsearch://products/links")
