@@ -7,8 +7,8 @@ Indexes the keyword file as text in Elasticsearch and serves it as a new generat
 
 Runs by hand, or when a new model is served, so that both keyword indexes come from the same file.
 
-**When it fails:** the generation served before goes on. Read the last line of the failed task, mend the cause, clear the
-task. Documents that Elasticsearch refused are in the dead letters: see `dead_letter_replay`.
+**When it fails:** the generation served before goes on. Read the last line of the failed task, mend the cause, clear
+the task. Documents that Elasticsearch refused are in the dead letters: see `dead_letter_replay`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,6 @@ with DAG(
     doc_md=__doc__,
 ):
     plan = KeywordTextPlanOperator(task_id="plan")
-    index = KeywordTextIndexOperator.partial(task_id="index", build=plan.output["build"]).expand(
-        shards=plan.output["ranges"]
-    )
-    publish = KeywordTextPublishOperator(task_id="publish", build=plan.output["build"], outlets=[KEYWORD_TEXT])
+    index = KeywordTextIndexOperator.partial(task_id="index").expand(shards=plan.output)
+    publish = KeywordTextPublishOperator(task_id="publish", shards=plan.output, outlets=[KEYWORD_TEXT])
     index >> publish

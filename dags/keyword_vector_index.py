@@ -37,10 +37,8 @@ with DAG(
     doc_md=__doc__,
 ):
     plan = KeywordVectorsPlanOperator(task_id="plan", inherits=["model"])
-    embed = KeywordVectorsEmbedOperator.partial(task_id="embed", build=plan.output["build"], pool=POOL_TRITON).expand(
-        shards=plan.output["ranges"]
-    )
+    embed = KeywordVectorsEmbedOperator.partial(task_id="embed", pool=POOL_TRITON).expand(shards=plan.output)
     publish = KeywordVectorsPublishOperator(
-        task_id="publish", build=plan.output["build"], pool=POOL_QDRANT, outlets=[KEYWORD_VECTORS]
+        task_id="publish", shards=plan.output, pool=POOL_QDRANT, outlets=[KEYWORD_VECTORS]
     )
     embed >> publish

@@ -3,7 +3,8 @@
 For each product: embed its name, take its nearest keywords, write one document.
 
 **Input:** a text file with one product name a line, or Parquet with `product_name`; the collection `keywords`.
-**Output:** index `product_keywords`: `product_name` and `keywords` (nested: `keyword`, `keyword_id`, `score`), best first.
+**Output:** index `product_keywords`: `product_name` and `keywords` (nested: `keyword`, `keyword_id`, `score`), best
+first.
 
 Runs by hand with the form, or when new keyword vectors are served. Mode `bulk` builds a new index beside the served one
 and gives it the name when it is checked; `realtime` writes into the served index.
@@ -33,10 +34,8 @@ with DAG(
     doc_md=__doc__,
 ):
     plan = LinkingPlanOperator(task_id="plan", inherits=["model", "collection"])
-    link = LinkProductsOperator.partial(task_id="link", build=plan.output["build"], pool=POOL_TRITON).expand(
-        shards=plan.output["ranges"]
-    )
+    link = LinkProductsOperator.partial(task_id="link", pool=POOL_TRITON).expand(shards=plan.output)
     publish = LinkingPublishOperator(
-        task_id="publish", build=plan.output["build"], pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS]
+        task_id="publish", shards=plan.output, pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS]
     )
     link >> publish

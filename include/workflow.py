@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from include.generations.counts import Counts
+from include.generations.run import Run
 from include.parameters import Parameters
 from include.settings import Settings
-from include.sources.build import Build, Run
+from include.sources.build import Build
 
 
 class Workflow(Protocol):

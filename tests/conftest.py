@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from include.settings import Settings, get_settings
+from include.local_stack.ports import free_ports
+from include.settings import PROJECT_ROOT, Settings, get_settings
 
 
 @pytest.fixture
@@ -21,3 +23,24 @@ def bare_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
+
+
+def settings_in(folder: Path) -> Settings:
+    """A stack of its own in ``folder``, on free ports; packages and downloads are the project's."""
+    ports = [name for name in Settings.model_fields if name.endswith("_port")]
+    return Settings(
+        _env_file=None,
+        local_dir=folder / "local",
+        environments_dir=PROJECT_ROOT / ".local" / "venvs",
+        cache_dir=PROJECT_ROOT / ".local" / "cache",
+        state_dir=folder / "state",
+        log_dir=folder / "logs",
+        model_repository=folder / "repository",
+        **dict(zip(ports, free_ports(len(ports)), strict=True)),
+    )
+
+
+@pytest.fixture
+def own_settings(tmp_path: Path, bare_settings: None) -> Settings:
+    """Settings that share no port and no data with anything else."""
+    return settings_in(tmp_path)

@@ -63,14 +63,14 @@ def load_catalogue(path: Path = CATALOGUE) -> dict[str, ModelSpec]:
         raise InputError(msg) from error
 
 
-def get_model(name: str) -> ModelSpec:
-    """The catalogue's entry for ``name``.
+def get_model(name: str, catalogue: Path = CATALOGUE) -> ModelSpec:
+    """The entry for ``name`` in the catalogue.
 
     Raises:
         InputError: there is none; the message lists those there are.
     """
-    catalogue = load_catalogue()
-    if name not in catalogue:
-        msg = f"Unknown model {name!r}. The catalogue ({CATALOGUE.name}) has: {', '.join(sorted(catalogue))}."
+    models = load_catalogue(catalogue)
+    if name not in models:
+        msg = f"Unknown model {name!r}. The catalogue ({catalogue.name}) has: {', '.join(sorted(models))}."
         raise InputError(msg)
-    return catalogue[name]
+    return models[name]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from include.cli.options import takes
 from include.cli.session import command_run, command_session
-from include.cli.tables import print_counts, print_samples, print_stages
+from include.cli.tables import console, print_counts, print_samples, stage_table
+from include.elastic.parameters import ReplayParameters
 from include.keywords.parameters import TextIndexParameters, VectorIndexParameters
 from include.linking.parameters import LinkingParameters
+from include.parameters import Parameters
 from include.settings import get_settings
 from include.sources.files import find_input
 from include.sources.generators import Kind, Language, write_texts
+
+if TYPE_CHECKING:
+    from include.sources.build import Build
 
 app = typer.Typer(no_args_is_help=True)
 generate_app = typer.Typer(no_args_is_help=True, help="Make test data: seeded, of any size.")
@@ -24,44 +32,52 @@ generate_app = typer.Typer(no_args_is_help=True, help="Make test data: seeded, o
 @takes(VectorIndexParameters)
 def index_vectors(parameters: VectorIndexParameters) -> None:
     """Embed keywords and serve them as a new generation of the vector collection."""
-    from include.keywords.run import index_vectors as run_index_vectors  # noqa: PLC0415 — help must be quick
-
-    settings = get_settings()
-    with command_session("index-vectors", settings):
-        run = command_run("index-vectors", parameters, [find_input(parameters.input)])
-        began = time.monotonic()
-        summary = run_index_vectors(parameters, run, settings)
-        _tell(summary, time.monotonic() - began)
+    with _job("index-vectors", "include.keywords.vectors", parameters, parameters.input):
+        pass
 
 
 @app.command("index-text")
 @takes(TextIndexParameters)
 def index_text(parameters: TextIndexParameters) -> None:
     """Index keywords as text in a new generation of the Elasticsearch index."""
-    from include.keywords.run import index_text as run_index_text  # noqa: PLC0415
-
-    settings = get_settings()
-    with command_session("index-text", settings):
-        run = command_run("index-text", parameters, [find_input(parameters.input)])
-        began = time.monotonic()
-        summary = run_index_text(parameters, run, settings)
-        _tell(summary, time.monotonic() - began)
+    with _job("index-text", "include.keywords.text", parameters, parameters.input):
+        pass
 
 
 @app.command("link")
 @takes(LinkingParameters)
 def link(parameters: LinkingParameters) -> None:
     """Link products to their nearest keywords."""
-    from include.linking.run import link_products  # noqa: PLC0415
     from include.linking.sample import sample_documents  # noqa: PLC0415
 
+    with _job("link", "include.linking.workflow", parameters, parameters.products) as build:
+        print_samples(sample_documents(build, get_settings(), 10))
+
+
+@app.command("replay")
+@takes(ReplayParameters)
+def replay(parameters: ReplayParameters) -> None:
+    """Send dead letters again, or, by default, only show them."""
+    from include.elastic.replay import replay_dead_letters  # noqa: PLC0415
+
     settings = get_settings()
-    with command_session("link", settings) as log_file:
-        run = command_run("link", parameters, [find_input(parameters.products)])
+    with command_session("replay", settings):
+        typer.echo(json.dumps(replay_dead_letters(parameters, settings), indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def _job(command: str, workflow: str, parameters: Parameters, source: str) -> Iterator[Build]:
+    """Run a workflow to its end, tell its figures, and let the caller add to them."""
+    from include.workflow import run_workflow  # noqa: PLC0415 — help must be quick
+
+    settings = get_settings()
+    with command_session(command, settings) as log_file:
+        run = command_run(command, parameters, [find_input(source)])
         began = time.monotonic()
-        build, summary = link_products(parameters, run, settings)
-        _tell(summary, time.monotonic() - began)
-        print_samples(sample_documents(build, settings, 10))
+        build, summary = run_workflow(workflow, parameters, run, settings)
+        print_counts(summary)
+        console.print(stage_table({command: summary}, wall=time.monotonic() - began))
+        yield build
         typer.echo(f"Log: {log_file}")
 
 
@@ -97,8 +113,3 @@ def _generate(kind: Kind, output: str, count: int, language: str, seed: int) -> 
     path = PROJECT_ROOT / output
     write_texts(path, kind, count, language=languages[language], seed=seed)
     typer.echo(f"{count:,} {kind} in {path}")
-
-
-def _tell(summary: dict[str, Any], wall: float) -> None:
-    print_counts(summary)
-    print_stages(summary, wall)

@@ -9,34 +9,43 @@ from typing import Any, TypeVar
 
 import typer
 
+from include.errors import InputError
 from include.parameters import Parameters
-
 
 P = TypeVar("P", bound=Parameters)
 
 
-def takes(kind: type[P]) -> Callable[[Callable[[P], None]], Callable[..., None]]:
-    """Turn ``command(parameters)`` into a command with one option for every field of ``kind``."""
+def takes(kind: type[P], **arguments: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Turn ``command(parameters)`` into a command with one option for every field of ``kind``.
 
-    def decorate(command: Callable[[P], None]) -> Callable[..., None]:
+    ``arguments`` are annotations of what stands on the command line without a name; the command gets them by name.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
         schemas = kind.schemas()
 
         @functools.wraps(command)
-        def run(**given: str | None) -> None:
+        def run(**given: Any) -> None:
+            plain = {name: given.pop(name) for name in arguments}
             values = {name: _value(text, schemas[name]) for name, text in given.items() if text is not None}
-            command(kind.checked(values))
+            try:
+                parameters = kind.checked(values)
+            except InputError as error:
+                raise typer.BadParameter(str(error)) from None
+            command(parameters, **plain)
 
-        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [_option(name, schema) for name, schema in schemas.items()]
-        )
-        run.__annotations__ = dict.fromkeys(schemas, str | None)
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        unnamed = [inspect.Parameter(name, keyword, annotation=kind_) for name, kind_ in arguments.items()]
+        options = [_option(name, schema) for name, schema in schemas.items()]
+        run.__signature__ = inspect.Signature([*unnamed, *options])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in (*unnamed, *options)}
         return run
 
     return decorate
 
 
 def _option(name: str, schema: dict[str, Any]) -> inspect.Parameter:
-    help_text = f"{schema.get('description', '')} {_bounds(schema)}[default: {schema['default']}]"
+    help_text = f"{schema.get('description', '')} {_bounds(schema)}Default: {schema['default'] or 'empty'}."
     names = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
     option = typer.Option(None, *names, help=help_text, show_default=False, metavar=schema["type"].upper())
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=str | None)
@@ -52,8 +61,12 @@ def _bounds(schema: dict[str, Any]) -> str:
 
 def _value(text: str, schema: dict[str, Any]) -> Any:
     """The option's text as its type; what does not fit stays text, for the schema to refuse in its own words."""
-    convert = {"integer": int, "number": float}.get(schema["type"], str)
+    convert: Any = {"integer": int, "number": float, "boolean": _boolean}.get(schema["type"], str)
     try:
         return convert(text)
-    except ValueError:
+    except (ValueError, KeyError):
         return text
+
+
+def _boolean(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]

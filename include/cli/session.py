@@ -14,9 +14,9 @@ import typer
 from include.errors import EmbsearchError, FatalError
 from include.generations.files import sha256_of
 from include.generations.names import run_key
+from include.generations.run import Run
 from include.parameters import Parameters
 from include.settings import Settings
-from include.sources.build import Run
 
 FAILED, TRY_AGAIN, INTERRUPTED = 1, 75, 130  # 75 is sysexits' EX_TEMPFAIL
 

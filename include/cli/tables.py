@@ -24,13 +24,16 @@ def print_counts(summary: dict[str, Any]) -> None:
     )
 
 
-def print_stages(summary: dict[str, Any], wall: float) -> None:
-    """Seconds and rows a second by stage; stages overlap, so they need not add up to the wall time."""
-    rows = summary["counts"]["written"]
-    table = Table("stage", "rows", "seconds", "rows/s")
-    for stage, seconds in [*summary["seconds"].items(), ("wall", wall)]:
-        table.add_row(stage, f"{rows:,}", f"{seconds:.1f}", f"{rows / seconds:,.0f}" if seconds > 0.001 else "-")
-    console.print(table)
+def stage_table(summaries: dict[str, dict[str, Any]], *, wall: float | None = None) -> Table:
+    """Rows, seconds and rows a second of every stage; stages overlap, so they need not add up to ``wall``."""
+    table = Table("workflow", "stage", "rows", "seconds", "rows/s")
+    for workflow, summary in summaries.items():
+        rows = summary["counts"]["written"]
+        stages = {**summary["seconds"], **({"wall": wall} if wall is not None else {})}
+        for number, (stage, seconds) in enumerate(stages.items()):
+            rate = f"{rows / seconds:,.0f}" if seconds > 0.001 else "-"
+            table.add_row("" if number else workflow, stage, f"{rows:,}", f"{seconds:.1f}", rate)
+    return table
 
 
 def print_samples(documents: Sequence[Document], keywords: int = 5) -> None:

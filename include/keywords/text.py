@@ -20,17 +20,17 @@ from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.verify import verify
 from include.generations.counts import Counts
 from include.generations.names import refuse_older
+from include.generations.run import Run
 from include.generations.shards import ShardManifest
 from include.keywords.parameters import TextIndexParameters
 from include.settings import Settings
-from include.sources.build import Build, Run, begin, prune_builds
+from include.sources.build import Build, begin, prune_builds
 from include.sources.files import Source, find_input
 
 log = logging.getLogger(__name__)
 
 PARAMETERS = TextIndexParameters
 KIND = "keyword-text"
-SHARD_ROWS = 20_000
 CHECKED_DOCUMENTS = 50
 
 
@@ -43,7 +43,7 @@ def plan(parameters: TextIndexParameters, run: Run, settings: Settings) -> Build
     """
     source = Source(find_input(parameters.input), parameters.text_column, parameters.id_column)
     build = begin(
-        settings, KIND, parameters.index, source, run, limit=parameters.limit, shard_rows=SHARD_ROWS,
+        settings, KIND, parameters.index, source, run, limit=parameters.limit, shard_rows=settings.text_shard_rows,
         facts={"parameters": parameters.model_dump(mode="json")},
     )  # fmt: skip
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -19,12 +18,13 @@ from include.catalog.models import get_model
 from include.errors import ContractError
 from include.generations.counts import Counts
 from include.generations.names import refuse_older
+from include.generations.run import Run
 from include.generations.shards import ShardManifest
 from include.generations.vectors import from_column, to_column
 from include.keywords.parameters import VectorIndexParameters
 from include.keywords.reuse import KnownVectors
 from include.settings import Settings
-from include.sources.build import Build, Run, all_builds, begin, prune_builds
+from include.sources.build import Build, all_builds, begin, prune_builds
 from include.sources.files import Source, find_input
 from include.sources.plan import text_hash
 from include.triton.client import TritonClient
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 PARAMETERS = VectorIndexParameters
 KIND = "keyword-vectors"
-SHARD_ROWS = 4096
 
 
 def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Build:
@@ -48,7 +47,7 @@ def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Bui
     """
     spec = get_model(parameters.model)
     source = Source(find_input(parameters.input), parameters.text_column, parameters.id_column)
-    with TritonClient.from_settings(settings, urls=parameters.kserve_url) as client:
+    with TritonClient(parameters.kserve_url) as client:
         served = client.served(spec.name)
     facts = {
         "parameters": parameters.model_dump(mode="json"),
@@ -60,7 +59,7 @@ def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Bui
     }
     return begin(
         settings, KIND, parameters.collection, source, run,
-        limit=parameters.limit, shard_rows=SHARD_ROWS, facts=facts,
+        limit=parameters.limit, shard_rows=settings.vector_shard_rows, facts=facts,
     )  # fmt: skip
 
 
@@ -74,13 +73,14 @@ def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Count
     embedder = None
     known = None
     total = Counts()
-    with TritonClient.from_settings(settings, urls=parameters.kserve_url) as client:
+    triton = TritonClient(parameters.kserve_url, batch_size=parameters.batch_size, concurrency=parameters.workers)
+    with triton as client:
         for index in shards:
             manifest = build.finished(index)
             if manifest is None:
                 embedder = embedder or _embedder(client, build)
                 known = known if known is not None else _known_vectors(build, settings)
-                manifest = _embed_shard(build, index, embedder, known, parameters)
+                manifest = _embed_shard(build, index, embedder, known)
                 log.info("shard %d/%d: %s", index + 1, build.input.shards, manifest.counts.as_dict())
             total += manifest.counts
     return total
@@ -108,9 +108,7 @@ def _known_vectors(build: Build, settings: Settings) -> KnownVectors:
     return KnownVectors([])
 
 
-def _embed_shard(
-    build: Build, index: int, embedder: Embedder, known: KnownVectors, parameters: VectorIndexParameters
-) -> ShardManifest:
+def _embed_shard(build: Build, index: int, embedder: Embedder, known: KnownVectors) -> ShardManifest:
     rows = build.rows(index)
     hashes = [text_hash(row.text) for row in rows]
     vectors = np.empty((len(rows), build.facts["dimension"]), np.float32)
@@ -118,7 +116,7 @@ def _embed_shard(
     reused = known.fill(hashes, vectors)
     looked_up = time.monotonic()
     todo = np.flatnonzero(~reused)
-    _embed(embedder, [rows[i].text for i in todo], vectors, todo, parameters)
+    vectors[todo] = embedder.embed([rows[i].text for i in todo], "semantic")
     seconds = {"reuse": looked_up - began, "embed": time.monotonic() - looked_up}
     table = pa.table(
         {
@@ -131,24 +129,6 @@ def _embed_shard(
     )
     counts = Counts(len(rows), len(rows))
     return build.finish_shard(index, table, counts, seconds, model_fingerprint=build.facts["vector_fingerprint"])
-
-
-def _embed(
-    embedder: Embedder,
-    texts: list[str],
-    into: NDArray[np.float32],
-    rows: NDArray[np.intp],
-    parameters: VectorIndexParameters,
-) -> None:
-    """Embed ``texts`` into the given rows, ``workers`` requests of ``batch_size`` at a time."""
-    size = parameters.batch_size
-
-    def one(start: int) -> None:
-        into[rows[start : start + size]] = embedder.embed(texts[start : start + size], "semantic")
-
-    with ThreadPoolExecutor(parameters.workers, thread_name_prefix="embed") as pool:
-        for _ in pool.map(one, range(0, len(texts), size)):
-            pass
 
 
 def blocks(build: Build) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], list[str]]]:
@@ -180,7 +160,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             store.seal(build.generation, expected=counts.written)
         indexed = time.monotonic()
         figures = check_vectors(
-            store, build.generation, ((ids, vectors) for ids, vectors, _ in blocks(build)),
+            store, build.generation, lambda: ((ids, vectors) for ids, vectors, _ in blocks(build)),
             expected=counts.written, min_recall=parameters.min_recall,
         )  # fmt: skip
         refuse_older(build.alias, store.resolve(build.alias), build.generation)

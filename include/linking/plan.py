@@ -8,20 +8,19 @@ from include.catalog.models import get_model
 from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import LINK_MAPPING
-from include.errors import ContractError, InputError
+from include.generations.run import Run
 from include.linking.parameters import LinkingParameters
 from include.settings import Settings
-from include.sources.build import Build, Run, begin
+from include.sources.build import Build, begin
 from include.sources.files import Source, find_input
-from include.triton.client import ServedModel, TritonClient
+from include.triton.client import TritonClient
+from include.vector_store.collection import served_collection
 from include.vector_store.open import open_store
-from include.vector_store.protocol import CollectionInfo
 
 log = logging.getLogger(__name__)
 
 KIND = "links"
 KIND_REALTIME = "links-realtime"
-SHARD_ROWS = 1024
 
 
 def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
@@ -33,10 +32,15 @@ def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
     """
     spec = get_model(parameters.model)
     source = Source(find_input(parameters.products), parameters.text_column)
-    with TritonClient.from_settings(settings, urls=parameters.kserve_url) as client:
+    with TritonClient(parameters.kserve_url) as client:
         served = client.served(spec.name)
-    collection = _collection(parameters, settings)
-    check_same_model(served, collection)
+    store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
+    try:
+        collection = served_collection(
+            store, parameters.collection, model=spec.name, model_fingerprint=served.fingerprint
+        )
+    finally:
+        store.close()
     facts = {
         "parameters": parameters.model_dump(mode="json"),
         "model": spec.name,
@@ -45,37 +49,20 @@ def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
         "keyword_points": collection.points,
     }
     kind = KIND_REALTIME if parameters.mode == "realtime" else KIND
+    log.info("stage 1/5: reading %s; keywords of %s", source.path, collection.generation)
     build = begin(
-        settings, kind, parameters.index, source, run, limit=parameters.limit, shard_rows=SHARD_ROWS, facts=facts
+        settings,
+        kind,
+        parameters.index,
+        source,
+        run,
+        limit=parameters.limit,
+        shard_rows=settings.link_shard_rows,
+        facts=facts,
     )
+    log.info("stage 2/5: %d products in %d shards; making the index", build.input.rows, build.input.shards)
     make_index(build, settings)
     return build
-
-
-def _collection(parameters: LinkingParameters, settings: Settings) -> CollectionInfo:
-    store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
-    try:
-        generation = store.resolve(parameters.collection)
-        if generation is None:
-            msg = (
-                f"Collection {parameters.collection!r} is not served by {parameters.qdrant_url}. "
-                "Index keywords first: embsearch index-vectors, or DAG keyword_vector_index."
-            )
-            raise InputError(msg)
-        return store.info(generation)
-    finally:
-        store.close()
-
-
-def check_same_model(served: ServedModel, collection: CollectionInfo) -> None:
-    """Raise ContractError unless queries by ``served`` can be compared with the vectors of ``collection``."""
-    if served.fingerprint != collection.model_fingerprint:
-        msg = (
-            f"{collection.generation} holds vectors of {collection.model} ({collection.model_fingerprint[:12]}), but "
-            f"Triton serves {served.name} version {served.version} ({served.fingerprint[:12]}): their scores would "
-            "mean nothing. Index the keywords again with the served model, or roll the model back."
-        )
-        raise ContractError(msg)
 
 
 def make_index(build: Build, settings: Settings) -> None:

@@ -36,6 +36,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     parameters = LinkingParameters(**build.facts["parameters"])
     counts = build.counts()
     expected = sample_documents(build, settings, CHECKED_DOCUMENTS)
+    log.info("stage 4/5: finalising and checking %s", build.generation)
     began = time.monotonic()
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
         generations = IndexGenerations(client, parameters.index)
@@ -59,6 +60,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             "gate": asdict(gate),
             "seconds": _rounded({**build.seconds(), "publish": time.monotonic() - began}),
         }
+        log.info("stage 5/5: %s serves %d documents", parameters.index, summary["documents"])
         kept = generations.generations()
     build.mark_published(summary)
     prune_builds(settings, KIND, build.alias, keep=kept)

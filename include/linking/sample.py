@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 from include.elastic.documents import Document
 from include.linking.parameters import LinkingParameters
 from include.linking.pipeline import link_document
-from include.linking.shards import keyword_table
 from include.settings import Settings
 from include.sources.build import Build
+from include.vector_store.collection import keyword_table
 from include.vector_store.open import open_store
 
 

@@ -25,8 +25,8 @@ from include.sources.build import Build
 from include.sources.plan import text_hash
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
+from include.vector_store.collection import keyword_table
 from include.vector_store.open import open_store
-from include.vector_store.protocol import KeywordStore
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def link_shards(build: Build, shards: Iterable[int], settings: Settings) -> Coun
             todo.append(index)
     if not todo:
         return total
-    log.info("%d shards to link; %d rows were linked before", len(todo), total.read)
+    log.info("stage 3/5: linking %d shards; %d products were linked before", len(todo), total.read)
     parameters = LinkingParameters(**build.facts["parameters"])
     realtime = parameters.mode == "realtime"
     with ExitStack() as stack:
@@ -76,7 +76,9 @@ def linked_batches(
     parameters = LinkingParameters(**build.facts["parameters"])
     collection = build.facts["keyword_generation"]
     with ExitStack() as stack:
-        triton = stack.enter_context(TritonClient.from_settings(settings, urls=parameters.kserve_url))
+        triton = stack.enter_context(
+            TritonClient(parameters.kserve_url, batch_size=parameters.batch_size, concurrency=parameters.workers)
+        )
         client = stack.enter_context(connect(EsConnection.from_settings(settings, urls=parameters.es_url)))
         store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
         stack.callback(store.close)
@@ -90,15 +92,6 @@ def linked_batches(
             Progress(sum(len(build.rows(index)) for index in shards)),
         )  # fmt: skip
         yield from pipeline.run((index, build.rows(index)) for index in shards)
-
-
-def keyword_table(store: KeywordStore, collection: str) -> dict[int, str]:
-    """Keyword by id, so that searches need not bring payloads back."""
-    return {
-        keyword_id: keyword
-        for ids, keywords in store.keywords(collection)
-        for keyword_id, keyword in zip(ids.tolist(), keywords, strict=True)
-    }
 
 
 def _embedder(client: TritonClient, build: Build) -> Embedder:

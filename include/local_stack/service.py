@@ -24,3 +24,4 @@ class Service:
     uid: int | None = None  # runs as this user when started by root
     start_seconds: float = 150.0  # give up after this long
     stop_seconds: float = 20.0  # SIGKILL after this long
+    url: str = ""  # where its users reach it

@@ -23,6 +23,7 @@ from include.generations.counts import Counts
 from include.generations.files import replacing, sha256_of, write_json
 from include.generations.locks import locked
 from include.generations.names import generation_name
+from include.generations.run import Run
 from include.generations.shards import BuildFolder, Shard, ShardManifest
 from include.settings import Settings
 from include.sources.files import Source
@@ -32,15 +33,6 @@ from include.sources.rows import Row
 log = logging.getLogger(__name__)
 
 ABANDONED_SECONDS = 7 * 24 * 3600
-
-
-@dataclass(frozen=True)
-class Run:
-    """Who asks for a build: the same run asking again gets its own build back."""
-
-    key: str  # the same for the same work done again
-    date: datetime  # what the run is for: the end of its data interval
-    repeats: bool = True  # a finished build of this key is this run's own; False starts a new one
 
 
 @dataclass(frozen=True)

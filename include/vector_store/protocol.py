@@ -46,7 +46,7 @@ class KeywordStore(Protocol):
         """Make an empty generation, dropping an unsealed one of the same name.
 
         Raises:
-            Busy: another process is building this generation.
+            Busy: another process is building this generation; a server has no locks and cannot tell.
             ContractError: it is sealed already.
         """
         ...
@@ -55,7 +55,8 @@ class KeywordStore(Protocol):
         """Add or replace points; returns when they are stored.
 
         Raises:
-            ContractError: wrong dimension, a value that is not finite, or lengths that differ.
+            ContractError: wrong dimension, a value that is not finite, lengths that differ, a negative id, a keyword
+                that is not valid Unicode, or a generation that is not being built.
         """
         ...
 
@@ -90,9 +91,11 @@ class KeywordStore(Protocol):
     def search(self, name: str, queries: Vectors, top_k: int) -> Neighbours:
         """The ``top_k`` nearest points of each query, ``[N, D] → [N, K]``; ``name`` is an alias or a generation.
 
+        Among the points found, equal scores are in id order.
+
         Raises:
             ContractError: the queries have another dimension than the collection.
-            InputError: there is no such collection.
+            InputError: there is no such collection, or ``top_k`` is less than 1.
         """
         ...
 

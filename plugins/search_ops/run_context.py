@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from airflow.sdk import Asset
 
 from include.generations.names import run_key
+from include.generations.run import Run
 from include.parameters import Parameters
-from include.sources.build import Run
 
 P = TypeVar("P", bound=Parameters)
 

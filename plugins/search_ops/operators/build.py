@@ -42,13 +42,13 @@ class PlanOperator(SearchOperator):
         skip_without_input: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(multiple_outputs=True, **kwargs)
+        super().__init__(**kwargs)
         self.inherits = inherits
         self.dated = dated
         self.skip_without_input = skip_without_input
 
-    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the build's URI, its shards as ranges, and the counts of the input."""
+    def execute(self, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the build's shards as ranges to map over; the counts of the input go to XCom ``counts``."""
         from include.workflow import load_workflow  # noqa: PLC0415 — a DAG file must parse quickly
 
         workflow = load_workflow(self.workflow)
@@ -59,7 +59,9 @@ class PlanOperator(SearchOperator):
         if self.skip_without_input:
             self._skip_without(getattr(parameters, self.input_name), day)
         build = workflow.plan(parameters, run_of(context), self.settings)
-        return {"build": build.uri, "ranges": build.ranges(self.settings.mapped_tasks), "counts": build.input.counts.as_dict()}
+        context["ti"].xcom_push("counts", build.input.counts.as_dict())
+        ranges = build.ranges(self.settings.mapped_tasks)
+        return [{"build": build.uri, "first": first, "end": end} for first, end in ranges]
 
     def _skip_without(self, path: str, day: str) -> None:
         from include.settings import PROJECT_ROOT  # noqa: PLC0415
@@ -70,14 +72,16 @@ class PlanOperator(SearchOperator):
 
 
 class ShardsOperator(SearchOperator):
-    """Do a range of shards; those that are finished already are skipped."""
+    """Do a range of shards; those that are finished already are skipped.
+
+    :param shards: one of the ranges that the plan returned.
+    """
 
     workflow: ClassVar[str]
-    template_fields = ("build", "shards")
+    template_fields = ("shards",)
 
-    def __init__(self, *, build: Any, shards: Any, **kwargs: Any) -> None:
+    def __init__(self, *, shards: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.build = build
         self.shards = shards
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
@@ -85,25 +89,29 @@ class ShardsOperator(SearchOperator):
         from include.sources.build import Build  # noqa: PLC0415
         from include.workflow import load_workflow  # noqa: PLC0415
 
-        build = Build.load(self.build)
-        return load_workflow(self.workflow).run_shards(build, range(*self.shards), self.settings).as_dict()
+        build = Build.load(self.shards["build"])
+        shards = range(self.shards["first"], self.shards["end"])
+        return load_workflow(self.workflow).run_shards(build, shards, self.settings).as_dict()
 
 
 class PublishOperator(SearchOperator):
-    """Check the finished build and serve it; its figures go with the asset event."""
+    """Check the finished build and serve it; its figures go with the asset event.
+
+    :param shards: all ranges that the plan returned.
+    """
 
     workflow: ClassVar[str]
-    template_fields = ("build",)
+    template_fields = ("shards",)
 
-    def __init__(self, *, build: Any, **kwargs: Any) -> None:
+    def __init__(self, *, shards: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.build = build
+        self.shards = shards
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the figures."""
         from include.sources.build import Build  # noqa: PLC0415
         from include.workflow import load_workflow  # noqa: PLC0415
 
-        summary = load_workflow(self.workflow).publish(Build.load(self.build), self.settings)
+        summary = load_workflow(self.workflow).publish(Build.load(self.shards[0]["build"]), self.settings)
         tell(context, self.outlets, summary)
         return summary

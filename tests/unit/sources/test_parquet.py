@@ -17,7 +17,9 @@ def source(tmp_path: Path, **columns: pa.Array) -> Source:
 
 
 def test_ids_come_from_their_column_and_nulls_are_blank(tmp_path: Path) -> None:
-    rows = source(tmp_path, keyword_id=pa.array([7, 9]), keyword=pa.array([" bag ", None]), other=pa.array([1.0, 2.0])).rows()
+    rows = source(
+        tmp_path, keyword_id=pa.array([7, 9]), keyword=pa.array([" bag ", None]), other=pa.array([1.0, 2.0])
+    ).rows()
     assert list(rows) == [Row(7, "bag"), Unusable(9, "blank")]
 
 

@@ -1,0 +1,71 @@
+# The front door: `make help`.
+
+BIN := .local/venvs/airflow/bin
+LOCK := .local/bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url $(if $(UPGRADE),--upgrade)
+
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help install tools up down status logs demo test lint unit dags integration bench clean lock
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+
+install: ## install what the command line and Airflow need (up to 1.5 GB, once)
+	@PYTHON="$(PYTHON)" sh requirements/bootstrap.sh
+	@.local/bootstrap/bin/python -m include.local_stack.environments airflow
+
+up: install ## start Triton, Elasticsearch and Airflow, and wait until all are ready
+	@$(BIN)/embsearch stack up
+
+down: ## stop them all
+	@if [ -x $(BIN)/embsearch ]; then $(BIN)/embsearch stack down; else echo "Nothing is installed, so nothing runs."; fi
+
+status: install ## show each service, where it is, and how to log in
+	@$(BIN)/embsearch stack status
+
+logs: install ## follow the logs; of one service: make logs SERVICE=triton
+	@$(BIN)/embsearch stack logs $(SERVICE)
+
+demo: install ## from nothing to linked products: install, start, export, deploy, index, link, show
+	@$(BIN)/embsearch demo
+
+test: lint unit dags integration ## check everything, on the real servers
+
+tools: install
+	@.local/bootstrap/bin/python -m include.local_stack.environments airflow --dev
+
+lint: tools ## check style, types and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy include plugins
+	@$(BIN)/lint-imports
+
+unit: tools ## run the tests that need no server
+	@$(BIN)/python -m pytest tests/unit
+
+dags: tools ## check the DAGs
+	@$(BIN)/python -m pytest tests/dags
+
+integration: tools ## run the tests on real servers, which they start on free ports
+	@$(BIN)/python -m pytest tests/integration
+
+bench: install ## measure each stage beside its baseline
+	@$(BIN)/embsearch bench all
+
+clean: ## stop all, remove .local with all data of the stack (asks first; FORCE=1 does not)
+	@if [ "$(FORCE)" != 1 ]; then \
+	    printf 'Remove .local: environments, indexes, generations, Airflow? [y/N] '; \
+	    read answer && [ "$$answer" = y ] || { echo 'Nothing removed.'; exit 1; }; \
+	fi
+	@$(MAKE) down
+	@rm -rf .local
+
+lock: ## lock requirements/*.in anew; UPGRADE=1 takes the newest versions
+	@PYTHON="$(PYTHON)" sh requirements/bootstrap.sh
+	@$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
+	@$(LOCK) requirements/airflow.in -o requirements.txt
+	@$(LOCK) requirements/dev.in -o requirements/dev.txt
+	@$(LOCK) requirements/triton.in -o requirements/triton.txt
+	@$(LOCK) requirements/export.in -o requirements/export.txt

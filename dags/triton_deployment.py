@@ -1,0 +1,34 @@
+"""# A model version served by Triton
+
+Puts an exported model beside the served version, checks it live, and switches to it.
+
+**Input:** the exported model of the run's `model`, or of the export that caused the run.
+**Output:** Triton serves the new version under the model's name; earlier versions stay for a roll back.
+
+The new version is loaded under a name of its own first, warmed, and compared with the manifest's reference vectors.
+
+**When it fails:** the version served before goes on serving, and the bad one is taken away. The message says which
+check did not pass.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+
+from include.model_export.parameters import ModelParameters
+from search_ops.assets import MODEL_EXPORT, SERVED_MODEL
+from search_ops.defaults import DEFAULT_ARGS, POOL_TRITON
+from search_ops.forms import form
+from search_ops.operators.models import TritonDeployModelOperator
+
+with DAG(
+    "triton_deployment",
+    schedule=[MODEL_EXPORT],
+    params=form(ModelParameters),
+    default_args=DEFAULT_ARGS,
+    max_active_runs=1,
+    catchup=False,
+    tags=["model", "triton"],
+    doc_md=__doc__,
+):
+    TritonDeployModelOperator(task_id="deploy", pool=POOL_TRITON, outlets=[SERVED_MODEL])

@@ -1,0 +1,81 @@
+"""One figure: what was measured, against what, and the ratio that was promised."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from include.generations.files import write_json
+
+REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A ratio with its two sides; greater is better unless ``at_most``."""
+
+    name: str
+    ours: float
+    baseline: float
+    unit: str
+    goal: float
+    at_most: bool = False
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        """Ours over the baseline."""
+        return self.ours / self.baseline
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal is met."""
+        return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
+
+
+def median_pairs(
+    ours: Callable[[], float], baseline: Callable[[], float], repeats: int = REPEATS
+) -> tuple[float, float, list[tuple[float, float]]]:
+    """Run both in turn, ``repeats`` times, so that a machine that slows down slows both; medians and all pairs."""
+    pairs = [(ours(), baseline()) for _ in range(repeats)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs), pairs
+
+
+def rate(rows: int, work: Callable[[], object]) -> float:
+    """Rows a second of wall time."""
+    began = time.perf_counter()
+    work()
+    return rows / (time.perf_counter() - began)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    flags = set(cpuinfo.split())
+    return {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "avx512_bf16": "avx512_bf16" in flags,
+        "amx": "amx_bf16" in flags,
+        "load_before": os.getloadavg()[0],
+    }
+
+
+def save(figures: Sequence[Figure], path: Path) -> None:
+    """Write figures as JSON, with the machine and the time."""
+    rows = [{**asdict(f), "ratio": f.ratio, "reached": f.reached} for f in figures]
+    write_json(path, {"time": datetime.now(UTC).isoformat(), "machine": machine(), "figures": rows})
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Figures saved before."""
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value

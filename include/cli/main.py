@@ -1,0 +1,28 @@
+"""``embsearch``: one command for every job."""
+
+from __future__ import annotations
+
+import typer
+
+from include.cli import demo, jobs, models, search, stack
+from include.cli.bench import app as bench_app
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="An embedding search that stays fresh: see README.md."
+)
+app.add_typer(jobs.app)
+app.add_typer(models.app)
+app.add_typer(search.app)
+app.add_typer(demo.app)
+app.add_typer(jobs.generate_app, name="generate")
+app.add_typer(bench_app, name="bench", help="Measure each stage beside its baseline.")
+app.add_typer(stack.app, name="stack", help="The local servers.")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Commands of a model's life."""
+
+from __future__ import annotations
+
+import typer
+
+from include.cli.options import takes
+from include.cli.session import command_session
+from include.model_export.parameters import CheckParameters, ModelParameters
+from include.settings import get_settings
+
+app = typer.Typer()
+
+
+@app.command("export")
+@takes(ModelParameters)
+def export(parameters: ModelParameters) -> None:
+    """Export a model to ONNX, through the gate."""
+    from include.model_export.launch import export_model  # noqa: PLC0415 — help must be quick
+    from include.model_export.manifest import Manifest  # noqa: PLC0415
+
+    settings = get_settings()
+    with command_session("export", settings):
+        folder = export_model(parameters.model, settings)
+        typer.echo(f"exported to {folder}")
+        for name, value in Manifest.read(folder).summary().items():
+            typer.echo(f"{name}: {value}")
+
+
+@app.command("deploy")
+@takes(ModelParameters)
+def deploy(parameters: ModelParameters) -> None:
+    """Serve an exported model on Triton."""
+    from include.model_export.launch import exported_folder  # noqa: PLC0415
+    from include.triton.deploy import deploy as deploy_model  # noqa: PLC0415
+
+    settings = get_settings()
+    with command_session("deploy", settings):
+        done = deploy_model(exported_folder(parameters.model, settings), settings)
+        what = "is served" if done.changed else "was served already"
+        typer.echo(f"{done.model} version {done.version} {what} ({done.runtime}, {done.precision})")
+        typer.echo(f"smallest cosine to the reference vectors: {done.figures.min_cosine:.6f}")
+
+
+@app.command("check-model")
+@takes(CheckParameters)
+def check_model(parameters: CheckParameters) -> None:
+    """Ask Triton for a served model and measure it."""
+    from include.catalog.models import get_model  # noqa: PLC0415
+    from include.triton.check import check_model as check  # noqa: PLC0415
+    from include.triton.client import TritonClient  # noqa: PLC0415
+
+    with command_session("check-model", get_settings()), TritonClient(parameters.kserve_url) as client:
+        found = check(client, get_model(parameters.model))
+        for name, value in vars(found).items():
+            if name != "similarities":
+                typer.echo(f"{name}: {value:.1f}" if isinstance(value, float) else f"{name}: {value}")
+        for pair in found.similarities:
+            typer.echo(f"{pair.text}: {pair.near} {pair.near_cosine:.3f}, {pair.far} {pair.far_cosine:.3f}")

@@ -1,0 +1,1 @@
+"""Elasticsearch: connection, index generations, bulk writing, dead letters, the gate."""

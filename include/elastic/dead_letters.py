@@ -1,0 +1,178 @@
+"""Dead letters: documents that Elasticsearch refuses for good, one JSON line each, kept until they are replayed.
+
+One file for each run, ``<folder>/<run>.jsonl``; a file that a replay is working on is called
+``<run>.replaying-<time>.jsonl``. A shard that is done again writes its dead letters again, so readers see each
+document once: the letter that was written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from include.errors import ContractError
+from include.generations.files import sync_folder
+from include.generations.locks import locked
+
+LOCK_SECONDS = 60.0
+SAMPLES = 3
+_REPLAYING = re.compile(r"\.replaying-\d+$")
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A refused document and why."""
+
+    time: str  # ISO 8601, UTC
+    run: str
+    index: str
+    operation: Mapping[str, Any]  # {"index": {"_id": …, "version": …}}
+    document: Mapping[str, Any]
+    error: Mapping[str, str]  # type, reason
+    status: int | None  # HTTP, None when it was not sent
+    attempts: int
+
+    @property
+    def id(self) -> str:
+        """The document's id."""
+        return str(self.operation["index"]["_id"])
+
+    @property
+    def version(self) -> int | None:
+        """The document's external version."""
+        version: int | None = self.operation["index"].get("version")
+        return version
+
+    def line(self) -> bytes:
+        """One line of JSON: readable, or with escapes when it holds what UTF-8 cannot."""
+        try:
+            return json.dumps(asdict(self), ensure_ascii=False).encode("utf-8") + b"\n"
+        except UnicodeEncodeError:
+            return json.dumps(asdict(self)).encode("ascii") + b"\n"
+
+    def key(self) -> bytes:
+        """Equal for the same document of the same index."""
+        same = json.dumps([self.index, self.id, self.document], sort_keys=True)
+        return hashlib.sha256(same.encode("ascii")).digest()
+
+
+@dataclass(frozen=True)
+class RunLetters:
+    """What a run left behind."""
+
+    run: str
+    letters: int
+    reasons: Mapping[str, int]  # error type → documents
+    indexes: tuple[str, ...]
+    oldest: str
+    newest: str
+    samples: tuple[DeadLetter, ...]
+
+
+@dataclass(frozen=True)
+class LetterBox:
+    """The dead letters of one run; safe with several processes."""
+
+    folder: Path
+    run: str
+
+    @property
+    def path(self) -> Path:
+        """Where new letters go."""
+        return self.folder / f"{_file_name(self.run)}.jsonl"
+
+    def append(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep the letters; they are on the disk when this returns.
+
+        Raises:
+            Busy: another process holds the file for a minute.
+        """
+        if not letters:
+            return
+        with self._locked("append dead letters"), self.path.open("ab") as file:
+            file.write(b"".join(letter.line() for letter in letters))
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(self.folder)
+
+    def take(self) -> list[Path]:
+        """Set the letters aside for a replay; return the files, with those of a replay that was interrupted."""
+        with self._locked("take dead letters"):
+            if self.path.exists():
+                self.path.rename(self.path.with_name(f"{_file_name(self.run)}.replaying-{time.time_ns()}.jsonl"))
+                sync_folder(self.folder)
+        return sorted(self.folder.glob(f"{_file_name(self.run)}.replaying-*.jsonl"))
+
+    def _locked(self, purpose: str) -> Any:
+        return locked(self.folder / f".{_file_name(self.run)}.lock", purpose=purpose, wait_seconds=LOCK_SECONDS)
+
+
+def runs(folder: Path) -> dict[str, list[Path]]:
+    """The files of every run that has dead letters."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        found.setdefault(_REPLAYING.sub("", path.name.removesuffix(".jsonl")), []).append(path)
+    return found
+
+
+def read_letters(paths: Iterable[Path]) -> Iterator[DeadLetter]:
+    """Each dead document once, streamed: only a hash of each is held in memory.
+
+    Raises:
+        ContractError: a line is damaged; names the file and the line.
+    """
+    paths = list(paths)
+    last = {letter.key(): place for place, letter in _all(paths)}
+    for place, letter in _all(paths):
+        if last[letter.key()] == place:
+            yield letter
+
+
+def inventory(folder: Path) -> list[RunLetters]:
+    """The standing list of what is dead, by run."""
+    return [_summary(run, read_letters(paths)) for run, paths in runs(folder).items()]
+
+
+def _summary(run: str, letters: Iterable[DeadLetter]) -> RunLetters:
+    reasons: Counter[str] = Counter()
+    indexes: set[str] = set()
+    times: set[str] = set()
+    samples: list[DeadLetter] = []
+    for letter in letters:
+        reasons[letter.error["type"]] += 1
+        indexes.add(letter.index)
+        times = {min(*times, letter.time), max(*times, letter.time)} if times else {letter.time}
+        if len(samples) < SAMPLES:
+            samples.append(letter)
+    return RunLetters(
+        run,
+        reasons.total(),
+        dict(reasons),
+        tuple(sorted(indexes)),
+        min(times, default=""),
+        max(times, default=""),
+        tuple(samples),
+    )
+
+
+def _all(paths: Iterable[Path]) -> Iterator[tuple[tuple[int, int], DeadLetter]]:
+    for number, path in enumerate(paths):
+        with path.open(encoding="utf-8") as file:
+            for row, line in enumerate(file, start=1):
+                try:
+                    yield (number, row), DeadLetter(**json.loads(line))
+                except (ValueError, TypeError) as error:
+                    msg = f"{path}, line {row} is damaged ({error}). Correct or remove that line, then run this again."
+                    raise ContractError(msg) from error
+
+
+def _file_name(run: str) -> str:
+    return re.sub(r"[^\w.-]", "_", run)

@@ -1,0 +1,87 @@
+"""What Elasticsearch's refusals mean to a user: the client's exceptions as this project's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from elastic_transport import ConnectionTimeout, TlsError, TransportError
+from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+
+from include.errors import AccessDenied, EmbsearchError, FatalError, InputError, ServiceUnavailable
+
+TRANSIENT_STATUSES = frozenset({408, 429, 502, 503, 504})
+
+
+@contextmanager
+def translated(client: Elasticsearch, action: str) -> Iterator[None]:
+    """Raise this project's errors for the client's, naming ``action`` ("create index x") and the hosts.
+
+    Raises:
+        ServiceUnavailable: no host answers, or it refuses for now.
+        AccessDenied: the certificate, the login or the right is refused.
+        InputError: an index or a document does not exist.
+        FatalError: any other refusal.
+    """
+    try:
+        yield
+    except (ApiError, TransportError, UnsupportedProductError) as error:
+        raise meaning(error, action, hosts_of(client)) from error
+
+
+def hosts_of(client: Elasticsearch) -> str:
+    """The hosts of ``client`` for messages, without credentials."""
+    return ", ".join(sorted(node.base_url for node in client.transport.node_pool.all()))
+
+
+def meaning(error: Exception, action: str, hosts: str) -> EmbsearchError:
+    """The project's error for one of the client's."""
+    if isinstance(error, ApiError):
+        return _refusal(error, f"Elasticsearch at {hosts}: cannot {action}: ")
+    if is_certificate_error(error):
+        msg = (
+            f"Elasticsearch at {hosts}: cannot {action}: the server's certificate is not the expected one ({error}). "
+            "Check EMBSEARCH_ES_SSL_FINGERPRINT or EMBSEARCH_ES_CA_CERTS (or the Airflow connection's extra); "
+            "when the certificate was not renewed on purpose, do not go on."
+        )
+        return AccessDenied(msg)
+    if isinstance(error, UnsupportedProductError):
+        return FatalError(f"{hosts} is not Elasticsearch: {error}. Check EMBSEARCH_ES_URL.")
+    what = "does not answer in time" if isinstance(error, ConnectionTimeout) else "cannot be reached"
+    msg = f"Elasticsearch at {hosts} {what} ({action}). Start it (`make up`), or correct EMBSEARCH_ES_URL."
+    return ServiceUnavailable(msg)
+
+
+def is_certificate_error(error: Exception) -> bool:
+    """Whether TLS failed for good; a server that stops in the middle of a handshake also gives a ``TlsError``."""
+    return isinstance(error, TlsError) and not any(sign in str(error) for sign in ("EOF", "reset", "timed out"))
+
+
+def reason_of(error: ApiError) -> tuple[str, str]:
+    """Type and reason of a refused request."""
+    return reason_in(error.body)
+
+
+def reason_in(body: Any) -> tuple[str, str]:
+    """Type and reason in an answer's body or in an item's error."""
+    found = body.get("error", body) if isinstance(body, dict) else body
+    if isinstance(found, dict):
+        causes = found.get("root_cause") or [found]
+        cause = found.get("caused_by") or causes[0]
+        return str(found.get("type", "")), str(cause.get("reason") or found.get("reason") or "")
+    return "", str(found or "no reason given")
+
+
+def _refusal(error: ApiError, prefix: str) -> EmbsearchError:
+    status = error.meta.status
+    kind, reason = reason_of(error)
+    if status == 401:
+        return AccessDenied(f"{prefix}the user and password, or the API key, are refused. Check the credentials.")
+    if status == 403 and kind == "security_exception":
+        return AccessDenied(f"{prefix}the login is right but lacks the right: {reason}. Grant it to this user or key.")
+    if status in TRANSIENT_STATUSES:
+        return ServiceUnavailable(f"{prefix}it refuses for now (HTTP {status} {kind}: {reason}). Try again later.")
+    if status == 404:
+        return InputError(f"{prefix}{reason or 'it does not exist'}. Check the name.")
+    return FatalError(f"{prefix}HTTP {status} {kind}: {reason}")

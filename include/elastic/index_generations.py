@@ -1,0 +1,237 @@
+"""Index generations behind an alias: create, load, finalise, promote, roll back, prune.
+
+A generation's mapping carries its state in ``_meta``, so that an interrupted build finds its own index again and
+nobody promotes a half-built one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from elasticsearch import Elasticsearch, NotFoundError
+
+from include.elastic.errors import translated
+from include.errors import ContractError, InputError
+from include.generations.names import SEPARATOR, check_alias, generation_name
+
+log = logging.getLogger(__name__)
+
+ABANDONED_SECONDS = 7 * 24 * 3600.0
+FORCE_MERGE_SECONDS = 3600.0
+LOADING, READY = "loading", "ready"
+STATE, REPLICAS, SCHEMA = "state", "replicas", "schema"  # keys of _meta that are ours
+
+
+class IndexGenerations:
+    """The generations of one alias on one cluster.
+
+    Every method raises the errors of :func:`include.elastic.errors.translated`.
+    """
+
+    def __init__(self, client: Elasticsearch, alias: str) -> None:
+        self._client = client
+        self.alias = check_alias(alias)
+
+    def create(
+        self,
+        generation: str,
+        mapping: Mapping[str, Any],
+        *,
+        shards: int,
+        replicas: int,
+        bulk_load: bool,
+        meta: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Create an index to fill, or find the same one of an interrupted run; return whether it is new.
+
+        With ``bulk_load`` it has no replicas, no refresh and an asynchronous translog until :meth:`finalise`; without,
+        it can be searched and promoted at once.
+
+        Raises:
+            ContractError: it exists with another schema or ``meta``.
+        """
+        schema = hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
+        wanted = {**(meta or {}), SCHEMA: schema, REPLICAS: replicas}
+        if self._exists(generation):
+            self._check_same(generation, wanted)
+            return False
+        settings: dict[str, Any] = {"number_of_shards": shards, "number_of_replicas": 0 if bulk_load else replicas}
+        if bulk_load:
+            settings |= {"refresh_interval": "-1", "translog.durability": "async"}
+        mappings = {**mapping, "_meta": {**wanted, STATE: LOADING if bulk_load else READY}}
+        with translated(self._client, f"create index {generation}"):
+            self._client.indices.create(index=generation, settings={"index": settings}, mappings=mappings)
+        return True
+
+    def finalise(self, generation: str) -> None:
+        """Make a loaded generation fit to be served: refresh, merge to one segment, then normal settings and replicas.
+
+        May be repeated.
+
+        Raises:
+            InputError: there is no such index.
+        """
+        meta = self.meta(generation)
+        with translated(self._client, f"finalise index {generation}"):
+            self._client.indices.refresh(index=generation)
+            patient = self._client.options(request_timeout=FORCE_MERGE_SECONDS)
+            patient.indices.forcemerge(index=generation, max_num_segments=1)
+            settings = {
+                "refresh_interval": None,
+                "translog.durability": None,
+                "number_of_replicas": meta.get(REPLICAS, 0),
+            }
+            self._client.indices.put_settings(index=generation, settings={"index": settings})
+            self._client.indices.put_mapping(index=generation, meta={**meta, STATE: READY})
+
+    def promote(self, generation: str) -> str | None:
+        """Give the alias to ``generation`` in one step; return the generation that had it before.
+
+        An index that itself has the alias' name, from before there were generations, is kept as a generation: its data
+        are cloned under a generation's name and the name is freed in the same step.
+
+        Raises:
+            InputError: there is no such generation.
+            ContractError: it is not finalised.
+        """
+        if self.meta(generation).get(STATE) == LOADING:
+            msg = f"{generation} is not finalised, so readers would see it half-built: not promoted."
+            raise ContractError(msg)
+        holders = self._holders()
+        if generation in holders and len(holders) == 1:
+            return generation
+        actions: list[dict[str, Any]] = [{"add": {"index": generation, "alias": self.alias, "is_write_index": True}}]
+        previous = holders[-1] if holders else None
+        if self.alias in holders:
+            previous = self._keep_as_generation()
+            actions.insert(0, {"remove_index": {"index": self.alias}})
+        else:
+            actions += [{"remove": {"index": old, "alias": self.alias}} for old in holders if old != generation]
+        with translated(self._client, f"give alias {self.alias} to {generation}"):
+            self._client.indices.update_aliases(actions=actions)
+        log.info("%s serves %s (before: %s)", self.alias, generation, previous)
+        return previous
+
+    def rollback(self, to: str | None = None) -> str:
+        """Serve ``to``, or else the newest generation before the served one; return its name.
+
+        Raises:
+            InputError: there is none to go back to.
+        """
+        if to is None:
+            served = self.resolve()
+            older = [name for name in self.generations() if served is None or name < served]
+            if not older:
+                msg = f"{self.alias} has no generation before {served}. There are: {self.generations() or 'none'}."
+                raise InputError(msg)
+            to = older[-1]
+        self.promote(to)
+        return to
+
+    def resolve(self) -> str | None:
+        """The index that readers of the alias get, ``None`` when there is none.
+
+        It is the alias' own name while an index from before there were generations has it.
+        """
+        holders = self._holders()
+        return holders[-1] if holders else None
+
+    def generations(self) -> list[str]:
+        """The finished generations, oldest first."""
+        return [name for name, state in self._all().items() if state[STATE] != LOADING]
+
+    def prune(self, keep: int) -> list[str]:
+        """Drop all but the newest ``keep`` finished generations, and builds abandoned a week ago; return their names.
+
+        The served generation is never dropped.
+        """
+        served = self.resolve()
+        everything = self._all()
+        kept = {served, *self.generations()[-keep:]}
+        oldest = time.time() - ABANDONED_SECONDS
+        dropped = [
+            name
+            for name, facts in everything.items()
+            if name not in kept and (facts[STATE] != LOADING or facts["created"] < oldest)
+        ]
+        for name in dropped:
+            with translated(self._client, f"drop index {name}"):
+                self._client.options(ignore_status=404).indices.delete(index=name)
+        return dropped
+
+    def count(self, name: str) -> int:
+        """Documents that searches of an index or alias see; the keywords inside a product are not counted."""
+        with translated(self._client, f"count {name}"):
+            return int(self._client.count(index=name)["count"])
+
+    def meta(self, name: str) -> dict[str, Any]:
+        """What the index says of itself.
+
+        Raises:
+            InputError: there is no such index.
+        """
+        with translated(self._client, f"read index {name}"):
+            (found,) = self._client.indices.get_mapping(index=name).values()
+        return dict(found["mappings"].get("_meta", {}))
+
+    def _exists(self, name: str) -> bool:
+        with translated(self._client, f"look for index {name}"):
+            return bool(self._client.indices.exists(index=name))
+
+    def _check_same(self, generation: str, wanted: Mapping[str, Any]) -> None:
+        found = self.meta(generation)
+        found.pop(STATE, None)
+        if found != wanted:
+            differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+            msg = (
+                f"Index {generation} was begun by another run: {', '.join(differ)} differ. "
+                "Start a new run, which makes an index of its own."
+            )
+            raise ContractError(msg)
+        log.info("Index %s stands from an interrupted run and is filled further", generation)
+
+    def _holders(self) -> list[str]:
+        """Indices that answer to the alias' name, by name; the write index last."""
+        with translated(self._client, f"look up alias {self.alias}"):
+            try:
+                found = self._client.indices.get(index=self.alias, filter_path="*.aliases")
+            except NotFoundError:
+                return []
+        aliases = {name: facts.get("aliases", {}).get(self.alias, {}) for name, facts in found.items()}
+        return sorted(aliases, key=lambda name: (bool(aliases[name].get("is_write_index")), name))
+
+    def _all(self) -> dict[str, dict[str, Any]]:
+        """Every index named as a generation of this alias, oldest first, with its state and time of creation."""
+        with translated(self._client, f"list generations of {self.alias}"):
+            found = self._client.indices.get(
+                index=f"{self.alias}{SEPARATOR}*",
+                filter_path="*.mappings._meta.state,*.settings.index.creation_date",
+            )
+        return {
+            name: {
+                STATE: found[name].get("mappings", {}).get("_meta", {}).get(STATE),
+                "created": int(found[name]["settings"]["index"]["creation_date"]) / 1000,
+            }
+            for name in sorted(found)
+        }
+
+    def _keep_as_generation(self) -> str:
+        """Clone the index that has the alias' name; return the clone's. Writers are held off from here on."""
+        with translated(self._client, f"keep index {self.alias} as a generation"):
+            settings = self._client.indices.get_settings(index=self.alias)[self.alias]["settings"]["index"]
+            created = datetime.fromtimestamp(int(settings["creation_date"]) / 1000, UTC)
+            name = generation_name(self.alias, created, hashlib.sha256(settings["uuid"].encode()).hexdigest())
+            self._client.options(ignore_status=404).indices.delete(index=name)  # of an attempt that was interrupted
+            self._client.indices.add_block(index=self.alias, block="write")
+            patient = self._client.options(request_timeout=FORCE_MERGE_SECONDS)
+            patient.indices.clone(index=self.alias, target=name, settings={"index.blocks.write": None})
+            meta = {**self.meta(self.alias), STATE: READY, REPLICAS: int(settings["number_of_replicas"])}
+            self._client.indices.put_mapping(index=name, meta=meta)
+        log.info("The data of index %s are kept as %s", self.alias, name)
+        return name

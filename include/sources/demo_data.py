@@ -1,0 +1,23 @@
+"""Data for the demo: written once, so that a second demo finds the same and embeds nothing anew."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from include.sources.generators import Kind, write_texts
+
+DAYS = 3
+
+
+def write_once(path: Path, kind: Kind, count: int, *, seed: int = 0) -> None:
+    """Write ``count`` English texts unless the file is there: it may be the user's own."""
+    if not path.exists():
+        write_texts(path, kind, count, language="en", seed=seed)
+
+
+def write_daily(root: Path, pattern: str, count: int, today: datetime) -> None:
+    """Products of the last days, for the daily DAG and its backfill; each day has its own."""
+    for back in range(DAYS):
+        day = today - timedelta(days=back)
+        write_once(root / pattern.replace("{date}", f"{day:%Y-%m-%d}"), "products", count, seed=day.toordinal())

@@ -1,0 +1,267 @@
+"""A Qdrant server: each generation is a collection, each alias a collection alias.
+
+What a generation says of itself is kept in the collection's own metadata, which needs Qdrant 1.16 or newer. The server
+has no build locks: two builds of one generation at once must be kept apart by their caller, as the builds' folders do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+
+from include.errors import ContractError, InputError, ServiceUnavailable
+from include.generations.names import SEPARATOR
+from include.vector_store.checks import check_points, check_queries, check_top_k
+from include.vector_store.folders import outdated
+from include.vector_store.neighbours import as_neighbours
+from include.vector_store.protocol import CollectionInfo, Ids, Neighbours, Vectors
+from include.vector_store.qdrant_connection import QdrantConnection
+
+SEALED = "points"  # the metadata's key that only a sealed generation has
+UPSERT_ROWS = 256  # 1 MB of vectors; 64–256 a request is the vendor's advice
+STREAMS = 4
+INDEXING_THRESHOLD_KB = 10_000  # a smaller segment is searched exactly
+EF_SEARCH = 128
+OVERSAMPLING = 2.0  # without it int8 loses 1–5 points of recall
+PAGE = 10_000
+SEARCH_ROWS = 512  # queries in one request
+
+POLL_SECONDS = 0.5
+SETTLE_SECONDS = 3.0  # green for so long, with nothing more indexed: all segments are under the threshold
+SEAL_SECONDS = 3600.0
+
+
+class ServerStore:
+    """:class:`~include.vector_store.protocol.KeywordStore` over qdrant-client; safe from several threads."""
+
+    def __init__(self, connection: QdrantConnection, *, streams: int = STREAMS, exact: bool = False) -> None:
+        self._call = connection.call
+        self._client = connection.client
+        self._url = connection.url
+        self._exact = exact  # has no graph
+        self._pool = ThreadPoolExecutor(streams, thread_name_prefix="qdrant")
+        self._dimensions: dict[str, int] = {}  # of the generations being built
+
+    @classmethod
+    def connect(cls, url: str, api_key: str | None = None) -> Self:
+        """A store on the server at ``url``."""
+        return cls(QdrantConnection.open(url, api_key))
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """qdrant-client's own numpy store, for tests: exact, slow, and gone with this process."""
+        # One stream: its arrays are not safe from concurrent upserts.
+        return cls(QdrantConnection(QdrantClient(":memory:"), ":memory:"), streams=1, exact=True)
+
+    def begin(self, generation: str, *, dimension: int, model: str, model_fingerprint: str) -> None:
+        """See the protocol, but never Busy: the server has no locks."""
+        facts = {"dimension": dimension, "model": model, "model_fingerprint": model_fingerprint}
+        self._call(generation, self._create, generation, facts)
+        self._dimensions[generation] = dimension
+
+    def _create(self, generation: str, facts: dict[str, Any]) -> None:
+        if self._client.collection_exists(generation):
+            if SEALED in self._metadata(generation):
+                msg = (
+                    f"{generation} at {self._url} is sealed already. Build under a new name; sealed ones never change."
+                )
+                raise ContractError(msg)
+            self._client.delete_collection(generation)
+        self._client.create_collection(
+            generation,
+            vectors_config=models.VectorParams(size=facts["dimension"], distance=models.Distance.COSINE),
+            hnsw_config=models.HnswConfigDiff(m=16, ef_construct=100),
+            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),  # no graph while loading
+            quantization_config=models.ScalarQuantization(
+                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+            ),
+            metadata=facts,
+        )
+        if "model" not in self._metadata(generation):
+            self._client.delete_collection(generation)
+            msg = f"Qdrant at {self._url} keeps no collection metadata. It needs to be version 1.16 or newer."
+            raise ContractError(msg)
+
+    def upsert(self, generation: str, ids: Ids, vectors: Vectors, keywords: Sequence[str]) -> None:
+        """See the protocol; fastest with blocks of 1,024 rows and more, sent 256 at a time, 4 at once."""
+        array = check_points(generation, ids, vectors, keywords, self._dimension(generation))
+        starts = range(0, len(ids), UPSERT_ROWS)
+        for _ in self._pool.map(lambda start: self._upsert(generation, start, ids, array, keywords), starts):
+            pass
+
+    def _upsert(self, generation: str, start: int, ids: Ids, vectors: Vectors, keywords: Sequence[str]) -> None:
+        rows = slice(start, start + UPSERT_ROWS)
+        points = models.Batch(
+            ids=[int(one) for one in ids[rows]],
+            vectors=vectors[rows].tolist(),
+            payloads=[{"keyword": keyword} for keyword in keywords[rows]],
+        )
+        self._call(generation, self._client.upsert, generation, points, wait=True)
+
+    def seal(self, generation: str, *, expected: int) -> CollectionInfo:
+        """See the protocol; waits until the server has built the graph.
+
+        Raises:
+            ServiceUnavailable: it took more than an hour.
+        """
+        self._dimension(generation)
+        points = self._call(generation, self._client.count, generation, exact=True).count
+        if points != expected:
+            msg = f"{generation} holds {points} points, not the {expected} expected. Build it again."
+            raise ContractError(msg)
+        threshold = models.OptimizersConfigDiff(indexing_threshold=INDEXING_THRESHOLD_KB)
+        self._call(generation, self._client.update_collection, generation, optimizers_config=threshold)
+        indexed = 0 if self._exact else self._wait_indexed(generation, points)
+        sealed = {"points": points, "indexed": indexed}
+        self._call(generation, self._client.update_collection, generation, metadata=sealed)
+        del self._dimensions[generation]
+        return self.info(generation)
+
+    def _wait_indexed(self, generation: str, points: int) -> int:
+        deadline = time.monotonic() + SEAL_SECONDS
+        before, settled = -1, time.monotonic()
+        while True:
+            state = self._call(generation, self._client.get_collection, generation)
+            indexed = state.indexed_vectors_count or 0
+            green = state.status == models.CollectionStatus.GREEN
+            now = time.monotonic()
+            if not green or indexed != before:
+                before, settled = indexed, now
+            if green and (indexed >= points or now - settled >= SETTLE_SECONDS):
+                return indexed
+            if now > deadline:
+                msg = f"Qdrant at {self._url} has indexed {indexed} of {points} points of {generation} in an hour."
+                raise ServiceUnavailable(msg)
+            time.sleep(POLL_SECONDS)
+
+    def promote(self, alias: str, generation: str) -> str | None:
+        """See the protocol; one request moves the alias."""
+        self._require_sealed(alias, generation)
+        collections = self._call(alias, self._client.get_collections).collections
+        if alias in {collection.name for collection in collections}:
+            msg = (
+                f"{alias!r} at {self._url} is a collection, so it cannot become the alias of {generation}. "
+                "Delete that collection, or choose another name for this one."
+            )
+            raise InputError(msg)
+        previous = self.resolve(alias)
+        create = models.CreateAlias(collection_name=generation, alias_name=alias)
+        changes: list[Any] = [models.CreateAliasOperation(create_alias=create)]
+        if previous is not None:
+            changes.insert(0, models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
+        self._call(alias, self._client.update_collection_aliases, changes)
+        return previous
+
+    def resolve(self, alias: str) -> str | None:
+        """See the protocol."""
+        aliases = self._call(alias, self._client.get_aliases).aliases
+        return next((entry.collection_name for entry in aliases if entry.alias_name == alias), None)
+
+    def info(self, name: str) -> CollectionInfo:
+        """See the protocol."""
+        generation = self._generation_of(name)
+        facts = self._call(generation, self._metadata, generation)
+        try:
+            return CollectionInfo(generation=generation, **facts)
+        except TypeError:
+            msg = f"{generation!r} at {self._url} is not a sealed generation of this project. Index keywords first."
+            raise InputError(msg) from None
+
+    def search(self, name: str, queries: Vectors, top_k: int) -> Neighbours:
+        """See the protocol; one request for up to 512 queries."""
+        check_top_k(top_k)
+        rows = check_queries(name, queries, np.shape(queries)[-1])  # the server knows the dimension, without a look-up
+        requests = [
+            models.QueryRequest(query=row.tolist(), limit=top_k, params=self._params(top_k), with_payload=False)
+            for row in rows
+        ]
+        found = [
+            ([int(point.id) for point in response.points], [point.score for point in response.points])
+            for start in range(0, len(requests), SEARCH_ROWS)
+            for response in self._search(name, requests[start : start + SEARCH_ROWS])
+        ]
+        return as_neighbours(found, len(rows), top_k)
+
+    def _params(self, top_k: int) -> models.SearchParams | None:
+        if self._exact:
+            return None
+        quantization = models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
+        return models.SearchParams(hnsw_ef=max(EF_SEARCH, top_k), quantization=quantization)
+
+    def _search(self, name: str, requests: list[models.QueryRequest]) -> list[models.QueryResponse]:
+        return self._call(name, self._client.query_batch_points, name, requests)
+
+    def keywords(self, name: str) -> Iterator[tuple[Ids, list[str]]]:
+        """See the protocol; pages stay with one generation, even when the alias moves."""
+        generation = self._generation_of(name)
+        offset: Any = None
+        while True:
+            records, offset = self._page(generation, offset)
+            if records:
+                payloads = (record.payload or {} for record in records)
+                yield np.array([record.id for record in records], np.int64), [one["keyword"] for one in payloads]
+            if offset is None:
+                return
+
+    def _page(self, generation: str, offset: Any) -> tuple[list[models.Record], Any]:
+        return self._call(
+            generation,
+            self._client.scroll,
+            generation,
+            limit=PAGE,
+            offset=offset,
+            with_payload=["keyword"],
+        )
+
+    def generations(self, alias: str) -> list[str]:
+        """See the protocol."""
+        collections = self._call(alias, self._client.get_collections).collections
+        names = sorted(one.name for one in collections if one.name.startswith(alias + SEPARATOR))
+        return [name for name in names if SEALED in self._call(name, self._metadata, name)]
+
+    def prune(self, alias: str, *, keep: int) -> list[str]:
+        """See the protocol."""
+        dropped = outdated(self.generations(alias), self.resolve(alias), keep)
+        for generation in dropped:
+            self._call(generation, self._client.delete_collection, generation)
+        return dropped
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.shutdown()
+        self._client.close()
+
+    def _generation_of(self, name: str) -> str:
+        return name if SEPARATOR in name else self.resolve(name) or name
+
+    def _require_sealed(self, alias: str, generation: str) -> None:
+        try:
+            self.info(generation)
+        except InputError as error:
+            msg = f"{generation} at {self._url} is not sealed, so {alias} stays as it is. Finish its build first."
+            raise ContractError(msg) from error
+
+    def _dimension(self, generation: str) -> int:
+        """The dimension of a generation that is being built.
+
+        Raises:
+            ContractError: it was not begun.
+        """
+        if generation not in self._dimensions:
+            try:
+                facts = self._call(generation, self._metadata, generation)
+            except InputError:
+                facts = {}
+            if "dimension" not in facts or SEALED in facts:
+                msg = f"{generation} at {self._url} is not being built. Call begin() first."
+                raise ContractError(msg)
+            self._dimensions[generation] = facts["dimension"]
+        return self._dimensions[generation]
+
+    def _metadata(self, collection: str) -> dict[str, Any]:
+        return dict(self._client.get_collection(collection).config.metadata or {})

@@ -1,0 +1,62 @@
+"""``python -m search_ops.dag_docs [--check]``: write ``docs/dags.md`` from the DAGs, or fail when it has drifted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from airflow.dag_processing.dagbag import DagBag
+
+from include.settings import PROJECT_ROOT
+
+TARGET = PROJECT_ROOT / "docs" / "dags.md"
+HEAD = "# DAG reference\n\nGenerated from the DAG files by `make docs`; edit those.\n"
+
+
+def render(folder: Path) -> str:
+    """The reference of all DAGs in ``folder``.
+
+    Raises:
+        RuntimeError: a DAG file cannot be imported.
+    """
+    bag = DagBag(str(folder))
+    if bag.import_errors:
+        raise RuntimeError(bag.import_errors)
+    return "\n".join([HEAD, *(line for name in sorted(bag.dags) for line in _section(bag.dags[name]))]) + "\n"
+
+
+def _section(dag: Any) -> Iterator[str]:
+    title, text = dag.doc_md.strip().split("\n", 1)
+    yield f"## `{dag.dag_id}`: {title.removeprefix('# ')}\n"
+    yield text.strip() + "\n"
+    yield "Tasks: " + " → ".join(f"`{task.task_id}`" for task in dag.topological_sort()) + ".\n"
+    if dag.params:
+        yield "| parameter | default | bounds | meaning |"
+        yield "|---|---|---|---|"
+        yield from (_row(name, param) for name, param in ((name, dag.params.get_param(name)) for name in dag.params))
+        yield ""
+
+
+def _row(name: str, param: Any) -> str:
+    schema = param.schema
+    bounds = ", ".join(f"{key} {schema[key]}" for key in ("enum", "minimum", "maximum", "pattern") if key in schema)
+    cells = (f"`{name}`", f"`{param.value}`", bounds, f"{schema.get('title', '')}. {param.description or ''}")
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the file, or compare it; return the exit status."""
+    text = render(PROJECT_ROOT / "dags")
+    if "--check" in arguments:
+        same = TARGET.exists() and TARGET.read_text(encoding="utf-8") == text
+        if not same:
+            sys.stderr.write("docs/dags.md is not what the DAGs say: run `make docs`.\n")
+        return 0 if same else 1
+    TARGET.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,121 @@
+"""What every DAG file keeps to."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from include.settings import PROJECT_ROOT
+from search_ops import dag_docs
+from search_ops.defaults import POOLS, RETRY_BY_CLASS
+
+DAG_FILES = sorted((PROJECT_ROOT / "dags").glob("*.py"))
+DAGS = {
+    "model_export": ["export"],
+    "triton_deployment": ["deploy"],
+    "keyword_vector_index": ["plan", "embed", "publish"],
+    "keyword_text_index": ["plan", "index", "publish"],
+    "product_linking": ["plan", "link", "publish"],
+    "product_linking_daily": ["plan", "link", "publish"],
+    "dead_letter_replay": ["replay"],
+}
+
+
+def test_every_dag_file_is_imported_and_holds_the_dag_of_its_name(dagbag: DagBag) -> None:
+    assert dagbag.import_errors == {}
+    assert {path.stem for path in DAG_FILES} == set(dagbag.dags) == set(DAGS)
+
+
+@pytest.mark.parametrize("name", DAGS)
+def test_tasks_stand_in_the_documented_order(dagbag: DagBag, name: str) -> None:
+    assert [task.task_id for task in dagbag.dags[name].topological_sort()] == DAGS[name]
+
+
+@pytest.mark.parametrize("name", DAGS)
+def test_every_dag_tells_its_users_what_it_does_and_what_to_do_when_it_fails(dagbag: DagBag, name: str) -> None:
+    dag = dagbag.dags[name]
+    assert dag.doc_md is not None
+    for part in ("**Input:**", "**Output:**", "**When it fails:**"):
+        assert part in dag.doc_md
+    assert dag.tags
+    assert dag.max_active_runs == 1
+    assert not dag.catchup
+
+
+@pytest.mark.parametrize("name", DAGS)
+def test_every_task_retries_by_class_and_uses_a_pool_that_exists(dagbag: DagBag, name: str) -> None:
+    for task in dagbag.dags[name].tasks:
+        assert task.owner == "search"
+        assert task.retries >= 3
+        assert task.retry_policy == RETRY_BY_CLASS
+        assert task.pool in {*POOLS, "default_pool"}
+
+
+def test_assets_chain_the_dags(dagbag: DagBag) -> None:
+    makes = {name: {asset.name for task in dag.tasks for asset in task.outlets} for name, dag in dagbag.dags.items()}
+    assert makes == {
+        "model_export": {"model_export"},
+        "triton_deployment": {"served_model"},
+        "keyword_vector_index": {"keyword_vectors"},
+        "keyword_text_index": {"keyword_text"},
+        "product_linking": {"product_links"},
+        "product_linking_daily": {"product_links"},
+        "dead_letter_replay": set(),
+    }
+    scheduled = {name: dag for name, dag in dagbag.dags.items() if getattr(dag.timetable, "asset_condition", None)}
+    causes = {name: {asset.name for asset in dag.timetable.asset_condition.objects} for name, dag in scheduled.items()}
+    assert {name: cause for name, cause in causes.items() if cause} == {
+        "triton_deployment": {"model_export"},
+        "keyword_vector_index": {"served_model"},
+        "keyword_text_index": {"served_model"},
+        "product_linking": {"keyword_vectors"},
+    }
+
+
+def test_no_mapped_task_has_an_outlet_because_each_would_cause_a_run(dagbag: DagBag) -> None:
+    mapped = [task for dag in dagbag.dags.values() for task in dag.tasks if task.is_mapped]
+    assert len(mapped) == 4
+    assert [task.task_id for task in mapped if task.outlets] == []
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
+def test_a_dag_file_is_wiring_and_fits_on_one_screen(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 80
+    assert not [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+
+
+HEAVY = ("numpy", "pyarrow", "elasticsearch", "qdrant_client", "qdrant_edge", "tritonclient", "onnx", "torch")
+PROBE = """
+import json, runpy, sys, warnings
+sys.path[:0] = {paths!r}
+warnings.simplefilter("error", DeprecationWarning)
+import airflow.sdk
+runpy.run_path({file!r})
+print(json.dumps([name for name in {heavy!r} if name in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)
+def test_parsing_imports_nothing_heavy_and_nothing_deprecated(path: Path) -> None:
+    paths = [str(PROJECT_ROOT), str(PROJECT_ROOT / "plugins")]
+    before = _imported(PROBE.format(paths=paths, file="/dev/null", heavy=HEAVY))
+    after = _imported(PROBE.format(paths=paths, file=str(path), heavy=HEAVY))
+    assert sorted(set(after) - set(before)) == []
+
+
+def _imported(program: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    names: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return names
+
+
+def test_the_reference_says_what_the_dags_say() -> None:
+    assert dag_docs.TARGET.read_text(encoding="utf-8") == dag_docs.render(PROJECT_ROOT / "dags"), "run `make docs`"

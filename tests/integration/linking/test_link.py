@@ -1,0 +1,225 @@
+"""Linking as its users run it, on real servers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from include.catalog.models import get_model
+from include.elastic.document_id import document_id
+from include.errors import ContractError, InputError
+from include.linking.workflow import plan, publish, run_shards
+from include.triton.client import TritonClient
+from include.triton.embedder import Embedder
+from include.vector_store.collection import keyword_table
+from include.vector_store.open import open_store
+from tests.integration.linking.conftest import PRODUCTS, SHARD_ROWS, LinkingStack, new_run
+
+
+def test_every_product_gets_its_nearest_keywords_best_first(linking: LinkingStack, product_names: list[str]) -> None:
+    summary = linking.link(top_k=30)
+    documents = linking.documents()
+    assert set(documents) == set(product_names)
+    assert summary["counts"] == {"read": PRODUCTS, "written": PRODUCTS, "skipped": {}, "dead": 0}
+    assert summary["documents"] == PRODUCTS
+    assert summary["gate"]["sampled"] == 50
+    for name in product_names[:20]:
+        scores = [keyword["score"] for keyword in documents[name]["keywords"]]
+        assert len(scores) == 30
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_links_are_those_of_an_exact_search_in_double_precision(
+    linking: LinkingStack, product_names: list[str]
+) -> None:
+    linking.link(top_k=10)
+    documents = linking.documents()
+    names = product_names[:64]
+    store = open_store(linking.settings.qdrant_url)
+    texts = keyword_table(store, store.resolve("keywords") or "")
+    store.close()
+    with TritonClient(linking.settings.kserve_url) as client:
+        embedder = Embedder(client, get_model("minilm"))
+        queries = embedder.embed(names, "query").astype(np.float64)
+        vectors = embedder.embed(list(texts.values()), "semantic").astype(np.float64)
+    best = np.argsort(-(queries @ vectors.T), axis=1)[:, :10]
+    ids = np.array(list(texts))
+    overlap = [
+        len({k["keyword_id"] for k in documents[name]["keywords"]} & set(ids[row].tolist())) / 10
+        for name, row in zip(names, best, strict=True)
+    ]
+    assert np.mean(overlap) >= 0.99
+    assert all(k["keyword"] == texts[k["keyword_id"]] for name in names for k in documents[name]["keywords"])
+
+
+def test_every_documented_query_works(linking: LinkingStack, product_names: list[str]) -> None:
+    linking.link()
+    name = next(name for name in product_names if "hiking backpack" in name)
+    with linking.client as client:
+
+        def names(query: dict[str, object], **more: object) -> list[str]:
+            found = client.search(index=linking.index, query=query, size=50, **more)
+            return [hit["_source"]["product_name"] for hit in found["hits"]["hits"]]
+
+        nested = {"path": "keywords", "query": {"match": {"keywords.keyword": "hiking"}}}
+        assert name in names({"match": {"product_name": "hiking backpack"}})
+        assert name in names({"term": {"product_name.raw": name}})
+        assert names({"nested": nested})
+        strong = {"bool": {"must": [{"match": {"keywords.keyword": "hiking"}}, {"range": {"keywords.score": {"gte": 0.6}}}]}}
+        found = client.search(
+            index=linking.index, query={"nested": {"path": "keywords", "query": strong, "inner_hits": {}}}, size=5
+        )
+        hits = found["hits"]["hits"]
+        assert hits
+        for hit in hits:
+            inner = [h["_source"] for h in hit["inner_hits"]["keywords"]["hits"]["hits"]]
+            assert inner
+            assert all(k["score"] >= 0.6 and "hiking" in k["keyword"] for k in inner)
+        raw = {"path": "keywords", "query": {"term": {"keywords.keyword.raw": hits[0]["_source"]["keywords"][0]["keyword"]}}}
+        assert hits[0]["_source"]["product_name"] in names({"nested": raw})
+        assert client.get(index=linking.index, id=name)["_source"]["product_name"] == name
+        assert client.count(index=linking.index)["count"] == PRODUCTS
+
+
+def test_names_that_break_others_are_linked_or_set_aside_and_counted(linking: LinkingStack) -> None:
+    names = ["x" * 10_000, "長" * 171, "🎒 bag", "bell\x07 and nul \x00 inside", "tab\tinside", "quote \" and \\ slash"]
+    lines = [*names, "", "  ", names[2]]
+    path = linking.folder / "odd.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\r\n\xed\xa0\x80\r\n")
+    summary = linking.link(products=path)
+    assert summary["counts"] == {"read": 10, "written": 6, "skipped": {"blank": 2, "duplicate": 1}, "dead": 1}
+    documents = linking.documents()
+    assert {document["product_name"] for document in documents.values()} == set(names)
+    assert set(documents) == {document_id(name) for name in names}
+    assert all(len(key.encode()) <= 512 for key in documents)
+
+
+def test_more_keywords_than_there_are_gives_all_there_are(linking: LinkingStack) -> None:
+    summary = linking.link(top_k=1000, limit=3)
+    assert summary["documents"] == 3
+    assert all(len(document["keywords"]) == 1000 for document in linking.documents().values())
+
+
+def test_a_rerun_of_the_same_run_repeats_no_shard_and_gives_the_same_index(linking: LinkingStack) -> None:
+    run = new_run("same")
+    first = linking.link(run)
+    before = linking.documents()
+    assert linking.link(run) == first
+    assert linking.documents() == before
+
+
+def test_a_new_generation_takes_the_name_and_the_one_before_stays_for_a_roll_back(linking: LinkingStack) -> None:
+    first = linking.link()
+    second = linking.link(limit=100)
+    assert second["previous"] == first["generation"]
+    assert len(linking.documents()) == 100
+    assert len(linking.documents(first["generation"])) == PRODUCTS
+
+
+def test_the_served_index_is_never_half_built(linking: LinkingStack) -> None:
+    linking.link(limit=100)
+    build = plan(linking.parameters(), new_run(), linking.settings)
+    run_shards(build, range(5), linking.settings)
+    assert len(linking.documents()) == 100
+    with pytest.raises(ContractError, match=r"Shard 5 of .* is not finished"):
+        publish(build, linking.settings)
+    assert len(linking.documents()) == 100
+    run_shards(build, range(build.input.shards), linking.settings)
+    publish(build, linking.settings)
+    assert len(linking.documents()) == PRODUCTS
+
+
+def test_a_late_run_does_not_replace_a_newer_one(linking: LinkingStack) -> None:
+    late = plan(linking.parameters(limit=50), new_run(), linking.settings)
+    run_shards(late, range(late.input.shards), linking.settings)
+    linking.link(limit=100)
+    with pytest.raises(ContractError, match="newer"):
+        publish(late, linking.settings)
+    assert len(linking.documents()) == 100
+
+
+def test_realtime_adds_to_the_served_index_and_each_batch_is_searchable_at_once(linking: LinkingStack) -> None:
+    linking.link(limit=100)
+    more = linking.write_products("more.txt", 70, seed=9)
+    seen: list[int] = []
+    build = plan(linking.parameters(products=more, mode="realtime"), new_run(), linking.settings)
+    with linking.client as client:
+        for shard in range(build.input.shards):
+            run_shards(build, [shard], linking.settings)
+            seen.append(client.count(index=linking.index)["count"])  # no refresh here
+    assert seen == [100 + SHARD_ROWS, 100 + 2 * SHARD_ROWS, 170]
+    assert publish(build, linking.settings)["counts"]["written"] == 70
+
+
+def test_realtime_creates_the_index_when_there_is_none(linking: LinkingStack) -> None:
+    summary = linking.link(mode="realtime", limit=40)
+    assert summary["documents"] == 40
+    assert summary["generation"].startswith(f"{linking.index}__")
+
+
+def test_an_older_day_never_replaces_what_a_newer_run_wrote(linking: LinkingStack) -> None:
+    today = datetime.now(UTC)
+    linking.link(new_run(date=today), limit=100)
+    before = linking.documents()
+    late = linking.link(new_run(date=today - timedelta(days=2)), mode="realtime", limit=100, top_k=3)
+    assert late["counts"]["written"] == 0
+    assert sum(late["counts"]["skipped"].values()) == 100
+    assert linking.documents() == before
+
+
+def test_what_came_in_during_a_full_build_is_in_the_new_generation_too(linking: LinkingStack) -> None:
+    linking.link(limit=10)
+    build = plan(linking.parameters(), new_run(), linking.settings)
+    run_shards(build, range(3), linking.settings)
+    late = linking.write_products("late.txt", 40, seed=7)
+    linking.link(products=late, mode="realtime")
+    run_shards(build, range(build.input.shards), linking.settings)
+    summary = publish(build, linking.settings)
+    assert summary["documents"] == PRODUCTS + 40
+    assert set(late.read_text().split("\n")) - {""} <= set(linking.documents())
+
+
+def test_unchanged_input_resumed_by_another_process_is_the_same_build(linking: LinkingStack) -> None:
+    run = new_run("resumed")
+    first = plan(linking.parameters(), run, linking.settings)
+    run_shards(first, range(4), linking.settings)
+    stamps = [first.shard(i).manifest.stat().st_mtime_ns for i in range(4)]
+    again = plan(linking.parameters(), run, linking.settings)
+    assert again.uri == first.uri
+    run_shards(again, range(again.input.shards), linking.settings)
+    assert [again.shard(i).manifest.stat().st_mtime_ns for i in range(4)] == stamps
+
+
+def test_a_collection_of_another_model_is_refused(linking: LinkingStack, tmp_path: Path) -> None:
+    store = open_store(f"exact:{tmp_path / 'other'}")
+    store.begin("keywords__20260101t000000-aaaaaaaa", dimension=384, model="other", model_fingerprint="f" * 64)
+    store.upsert("keywords__20260101t000000-aaaaaaaa", np.array([1]), np.eye(1, 384, dtype=np.float32), ["one"])
+    store.seal("keywords__20260101t000000-aaaaaaaa", expected=1)
+    store.promote("keywords", "keywords__20260101t000000-aaaaaaaa")
+    store.close()
+    parameters = linking.parameters().model_copy(update={"qdrant_url": f"exact:{tmp_path / 'other'}"})
+    with pytest.raises(ContractError, match=r"holds vectors of other \(ffff.*Triton serves minilm"):
+        plan(parameters, new_run(), linking.settings)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"collection": "nothing-here"}, "No collection 'nothing-here' is served. Index keywords first"),
+        ({"products": "/nowhere/products.txt"}, "/nowhere/products.txt does not exist"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_remedy(
+    linking: LinkingStack, values: dict[str, str], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        plan(linking.parameters(**values), new_run(), linking.settings)
+
+
+def test_a_model_that_is_not_served_is_named_with_those_that_are(linking: LinkingStack) -> None:
+    parameters = linking.parameters().model_copy(update={"model": "ruri_v3"})
+    with pytest.raises(InputError, match=r"does not serve model 'ruri_v3'. Ready models: minilm"):
+        plan(parameters, new_run(), linking.settings)

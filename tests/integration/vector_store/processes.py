@@ -1,0 +1,71 @@
+"""What other processes do to a store in the contract test: ``python -m tests.integration.vector_store.processes …``.
+
+Each prints one line when it is at work, and lives until it is done, told to stop by a file, or killed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from include.bench.synthetic import clustered
+from include.settings import PROJECT_ROOT
+from include.vector_store.open import open_store
+
+ALIAS = "keywords"
+SMALL = (300, 16)  # points, dimension
+LARGE = (30_000, 128)  # takes the engine seconds to index
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Run one of the functions below in a process of its own; return when it is at work."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__, *arguments], cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    if process.stdout.readline() != "at work\n":
+        process.kill()
+        raise AssertionError(f"{arguments} ended with status {process.wait()}")
+    return process
+
+
+def build(url: str, generation: str, stage: str) -> None:
+    """Begin and load a generation; then wait to be killed, or seal it, which takes a while."""
+    points, dimension = LARGE if stage == "seal" else SMALL
+    store = open_store(url)
+    store.begin(generation, dimension=dimension, model="m", model_fingerprint="f")
+    store.upsert(generation, np.arange(points), clustered(points, dimension), [str(i) for i in range(points)])
+    say("at work")
+    if stage == "seal":
+        store.seal(generation, expected=points)
+    else:
+        time.sleep(600)
+
+
+def read(url: str, stop: str) -> None:
+    """Search the alias until the file ``stop`` stands; each point must find itself. Print searches and generations."""
+    queries = clustered(*SMALL)[:20]
+    store = open_store(url)
+    searches, seen = 0, set()
+    say("at work")
+    while not Path(stop).exists():
+        found = store.search(ALIAS, queries, 3)
+        assert found.ids[:, 0].tolist() == list(range(20))
+        seen.add(store.resolve(ALIAS))
+        searches += 1
+        time.sleep(0.002)
+    say(f"{searches} {len(seen)}")
+
+
+def say(line: str) -> None:
+    """One line to the test that started this process."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    {"build": build, "read": read}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,140 @@
+"""Settings, connections, pools and folders of the composition are those of the code, and the other way round."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.configuration import conf
+from composition import embsearch, environments, long_running, volumes
+
+from include.settings import PROJECT_ROOT, Settings
+from search_ops import connections
+from search_ops.defaults import POOLS
+
+KNOWN_TO_THE_CELERY_PROVIDER = {("celery", "result_backend"), ("celery_broker_transport_options", "visibility_timeout")}
+
+
+def test_all_airflow_processes_see_the_same_code(services: dict[str, dict[str, Any]]) -> None:
+    code = {
+        ("./dags", "/opt/airflow/dags"),
+        ("./plugins", "/opt/airflow/plugins"),
+        ("./include", "/opt/airflow/include"),
+    }
+    for name, service in long_running(services).items():
+        if name.startswith("airflow-"):
+            mounted = {(source, target) for _, source, target, _ in volumes({name: service})}
+            assert code <= mounted, name
+
+
+def test_every_setting_is_a_field(services: dict[str, dict[str, Any]]) -> None:
+    names = {key for service in services.values() if "environment" in service for key in embsearch(service)}
+    assert names
+    assert names - Settings.model_fields.keys() == set()
+
+
+def test_every_server_that_the_settings_name_is_set(bare_settings: None, services: dict[str, dict[str, Any]]) -> None:
+    local = {name for name, value in Settings().model_dump().items() if "localhost" in str(value)}
+    assert local
+    for process in ("scheduler", "dag-processor", "worker", "triggerer"):
+        assert local <= embsearch(services[f"airflow-{process}"]).keys(), process
+
+
+def test_settings_are_valid_and_lead_to_services(bare_settings: None, services: dict[str, dict[str, Any]]) -> None:
+    worker = services["airflow-worker"]
+    settings = Settings(**embsearch(worker))  # type: ignore[arg-type]
+    listening = {"triton": {8080, 8001}, "qdrant": {6333}, "elasticsearch": {9200}}
+    for url in (settings.kserve_url, settings.kserve_grpc_url, settings.qdrant_url, settings.es_url):
+        host, _, port = url.rpartition("//")[2].partition(":")
+        assert int(port) in listening[host], url
+        server = services["triton-cpu" if host == "triton" else host]
+        reachable = server["networks"]
+        assert set(reachable) & set(worker["networks"]), url
+        assert host != "triton" or reachable["search"]["aliases"] == ["triton"]
+    options = services["triton-cpu"]["command"]
+    assert {"--http-port=8080", "--grpc-port=8001", "--model-control-mode=explicit"} <= set(options)
+
+
+def test_what_tasks_write_is_on_volumes_and_triton_sees_the_models(
+    bare_settings: None, services: dict[str, dict[str, Any]]
+) -> None:
+    for name in ("airflow-worker", "airflow-triggerer"):
+        settings = Settings(**embsearch(services[name]))  # type: ignore[arg-type]
+        mounted = {target: (source, mode) for _, source, target, mode in volumes({name: services[name]})}
+        assert mounted[str(settings.state_dir)] == ("state", "rw")
+        assert mounted[str(settings.model_repository)] == ("models", "rw")
+        assert mounted[str(settings.environments_dir)] == ("environments", "rw")
+        assert settings.es_ca_certs
+        assert mounted[str(settings.es_ca_certs.parent)] == ("elasticsearch-ca", "ro")
+    assert "models:/models:ro" in services["triton-cpu"]["volumes"]
+    assert "--model-repository=/models" in services["triton-cpu"]["command"]
+
+
+def test_only_processes_that_run_tasks_know_the_secrets_of_the_stores(services: dict[str, dict[str, Any]]) -> None:
+    told = {
+        name
+        for name, key, _ in environments(services)
+        if name.startswith("airflow-") and (key.startswith("AIRFLOW_CONN_") or key == "EMBSEARCH_ES_PASSWORD")
+    }
+    assert told == {"airflow-worker", "airflow-triggerer"}
+
+
+def test_every_connection_is_one_that_the_code_reads_and_the_other_way_round(services: dict[str, Any]) -> None:
+    read = {value for name, value in vars(connections).items() if name.endswith("_CONNECTION")}
+    assert read
+    prefix = "AIRFLOW_CONN_"
+    for name in ("airflow-worker", "airflow-triggerer"):
+        given = {key.removeprefix(prefix).lower() for key in services[name]["environment"] if key.startswith(prefix)}
+        assert given == read, name
+
+
+def test_connections_say_the_same_as_the_settings(
+    bare_settings: None, services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = services["airflow-worker"]["environment"]
+    settings = Settings(**embsearch(services["airflow-worker"]))  # type: ignore[arg-type]
+    secrets = {"es_user", "es_password", "es_ca_certs", "qdrant_api_key"}
+    for name, value in environment.items():
+        if name.startswith("AIRFLOW_CONN_") or (name.startswith("EMBSEARCH_") and name[10:].lower() not in secrets):
+            monkeypatch.setenv(name, value)
+    assert connections.settings_with_connections() == settings
+
+
+def test_the_pools_made_are_those_that_tasks_use() -> None:
+    pools = json.loads((PROJECT_ROOT / "docker/airflow/pools.json").read_text(encoding="utf-8"))
+    assert set(pools) == set(POOLS)
+    for name, pool in pools.items():
+        assert pool.keys() == {"slots", "description", "include_deferred"}, name
+        assert pool["slots"] >= 1, name
+    assert "pools.json" in (PROJECT_ROOT / "docker/airflow/init.sh").read_text(encoding="utf-8")
+
+
+def test_every_airflow_option_exists(services: dict[str, dict[str, Any]]) -> None:
+    known = conf.configuration_description
+    assert known
+    named = {tuple(key.lower().split("__", 2)[1:]) for _, key, _ in environments(services) if key[:9] == "AIRFLOW__"}
+    named -= KNOWN_TO_THE_CELERY_PROVIDER
+    assert len(named) >= 15
+    assert [name for name in named if name[1] not in known.get(name[0], {}).get("options", {})] == []
+
+
+def test_all_airflow_processes_share_one_configuration(services: dict[str, dict[str, Any]]) -> None:
+    configurations = {
+        name: {key: value for key, value in service["environment"].items() if key.startswith("AIRFLOW__")}
+        for name, service in services.items()
+        if name.startswith("airflow-")
+    }
+    first = configurations["airflow-scheduler"]
+    assert all(configuration == first for configuration in configurations.values())
+
+
+def test_recovery_is_set_to_what_was_measured(services: dict[str, dict[str, Any]], environment: dict[str, str]) -> None:
+    given = services["airflow-scheduler"]["environment"]
+    assert given["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert given["AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL"] == "1"
+    assert given["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"] == "30"
+    assert given["AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT"] == "60"
+    # One worker: what may be queued at once has a slot.
+    assert environment["AIRFLOW_PARALLELISM"] == environment["AIRFLOW_WORKER_CONCURRENCY"]
+    assert "appendonly yes" in services["redis"]["command"][-1]

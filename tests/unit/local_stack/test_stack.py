@@ -1,0 +1,61 @@
+"""What the stack tells later processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from include.local_stack.stack import env_file, port_needs, served_settings, task_environment
+from include.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("bare_settings")
+
+
+def read_back(text: str, folder: Path) -> Settings:
+    file = folder / "stack.env"
+    file.write_text(text)
+    return Settings(_env_file=file)
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "it's", 'say "hi"', "back\\slash", "price $HOME #1"])
+def test_settings_read_what_the_stack_wrote(tmp_path: Path, name: str) -> None:
+    served = served_settings(Settings(state_dir=tmp_path / name, airflow_port=12345))
+    read = read_back(env_file(served), tmp_path)
+    assert read.qdrant_url == f"edge:{tmp_path / name}/qdrant"
+    assert read.airflow_port == 12345
+    assert read.kserve_url == "http://127.0.0.1:8080"
+    assert read.es_url == "http://127.0.0.1:9200"
+    assert read.model == "minilm"
+
+
+def test_a_changed_port_changes_the_address_that_an_earlier_start_wrote(tmp_path: Path) -> None:
+    earlier = read_back(env_file(served_settings(Settings())), tmp_path)
+    later = served_settings(earlier.model_copy(update={"es_http_port": 19200}))
+    assert later.es_url == "http://127.0.0.1:19200"
+
+
+def test_a_qdrant_server_and_a_model_that_the_user_chose_stay(tmp_path: Path) -> None:
+    served = served_settings(Settings(qdrant_url="http://qdrant:6333", model="bge_m3"))
+    assert (served.qdrant_url, served.model) == ("http://qdrant:6333", "bge_m3")
+    again = served_settings(read_back(env_file(served), tmp_path))
+    assert (again.qdrant_url, again.model) == ("http://qdrant:6333", "bge_m3")
+
+
+def test_tasks_see_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(es_password=SecretStr("pass"), keywords="a b.txt")
+    for name, value in task_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    assert Settings() == settings
+
+
+def test_no_secret_is_in_the_file() -> None:
+    settings = Settings(es_password=SecretStr("s3cret"), es_api_key=SecretStr("s3cret"))
+    assert "s3cret" not in env_file(settings)
+    assert "s3cret" in task_environment(settings)["EMBSEARCH_ES_PASSWORD"]
+
+
+def test_every_port_setting_is_checked() -> None:
+    names = {need.setting for need in port_needs(Settings())}
+    assert {"EMBSEARCH_TRITON_HTTP_PORT", "EMBSEARCH_ES_HTTP_PORT", "EMBSEARCH_AIRFLOW_PORT"} <= names

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.catalog.models import ModelSpec, get_model
+from include.errors import ContractError, InputError
+from include.generations.files import sha256_of
+from include.model_export.manifest import GateFigures, Manifest, Reference
+from include.model_export.request import ExportRequest
+
+MINILM = get_model("minilm")
+
+
+def write_export(request: ExportRequest) -> Manifest:
+    """An export as it would stand, with a graph of a few bytes."""
+    request.folder.mkdir(parents=True)
+    for name in ("model.onnx", "tokenizer.json"):
+        (request.folder / name).write_text(name)
+    manifest = Manifest(
+        request=request.key,
+        name="minilm",
+        source=MINILM.source,
+        revision="0.1.0",
+        route="torch",
+        opset=17,
+        precision="fp32",
+        dimension=2,
+        pooling="mean",
+        normalize=True,
+        max_length=256,
+        pad_token_id=0,
+        files={name: sha256_of(request.folder / name) for name in ("model.onnx", "tokenizer.json")},
+        gate=GateFigures(texts=1, min_cosine=1.0, mean_cosine=1.0, max_norm_error=0.0, shapes=((1, 1),)),
+        reference=Reference(texts=("tent",), vectors=((0.6, 0.8),)),
+        packages={"torch": "2"},
+    )
+    manifest.write(request.folder)
+    return manifest
+
+
+def test_the_same_request_has_the_same_folder_and_another_model_another(tmp_path: Path) -> None:
+    other = MINILM.model_copy(update={"max_length": 128})
+
+    assert ExportRequest(MINILM, tmp_path).folder == ExportRequest(MINILM, tmp_path).folder
+    assert ExportRequest(other, tmp_path).folder != ExportRequest(MINILM, tmp_path).folder
+
+
+def test_prefixes_and_languages_do_not_change_the_graph(tmp_path: Path) -> None:
+    prefixes = MINILM.prefixes.model_copy(update={"query": "query: "})
+    other = MINILM.model_copy(update={"prefixes": prefixes, "languages": ("ja",)})
+
+    assert ExportRequest(other, tmp_path).key == ExportRequest(MINILM, tmp_path).key
+
+
+def test_changed_weights_in_a_local_folder_are_another_request(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    spec: ModelSpec = MINILM.model_copy(update={"source": str(weights)})
+    before = ExportRequest(spec, tmp_path).key
+
+    (weights / "model.safetensors").write_bytes(b"1")
+
+    assert ExportRequest(spec, tmp_path).key != before
+
+
+def test_a_folder_without_a_model_is_refused_by_its_path(tmp_path: Path) -> None:
+    spec = MINILM.model_copy(update={"source": str(tmp_path / "nowhere")})
+
+    with pytest.raises(InputError, match="nowhere is no model folder"):
+        _ = ExportRequest(spec, tmp_path).key
+
+
+def test_a_whole_export_counts_as_finished(tmp_path: Path) -> None:
+    request = ExportRequest(MINILM, tmp_path)
+    assert request.finished() is None
+
+    manifest = write_export(request)
+
+    assert request.finished() == manifest
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "manifest"])
+def test_a_damaged_export_counts_as_absent_and_is_refused_by_a_deploy(tmp_path: Path, damage: str) -> None:
+    request = ExportRequest(MINILM, tmp_path)
+    write_export(request)
+    if damage == "changed":
+        (request.folder / "model.onnx").write_text("something else")
+    elif damage == "missing":
+        (request.folder / "tokenizer.json").unlink()
+    else:
+        (request.folder / "manifest.json").write_text('{"name": "minilm"}')
+
+    assert request.finished() is None
+    with pytest.raises(ContractError, match=str(request.folder)):
+        Manifest.read(request.folder).check_files(request.folder)
+
+
+def test_no_export_is_said_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="embsearch export"):
+        Manifest.read(tmp_path / "none")
+
+
+def test_the_precision_served_and_external_weights_are_in_the_fingerprint(tmp_path: Path) -> None:
+    manifest = write_export(ExportRequest(MINILM, tmp_path))
+    large = manifest.model_copy(update={"files": {**manifest.files, "model.onnx.data": "0" * 64}})
+
+    assert manifest.fingerprint("fp32") != manifest.fingerprint("bf16")
+    assert manifest.fingerprint("fp32") != large.fingerprint("fp32")

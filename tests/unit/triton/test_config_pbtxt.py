@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from include.errors import ContractError
+from include.triton.config_pbtxt import ServingConfig
+
+CONFIG = ServingConfig(
+    model="minilm",
+    version=3,
+    previous=2,
+    fingerprint="f" * 64,
+    build="b" * 64,
+    dimension=384,
+    max_length=256,
+    pad_token_id=1,
+    precision="bf16",
+    runtime="openvino",
+    token_budget=512,
+    max_batch_size=256,
+    instances=2,
+)
+
+
+def test_a_configuration_reads_back_equal(tmp_path: Path) -> None:
+    path = tmp_path / "minilm" / "config.pbtxt"
+    CONFIG.write(path)
+
+    assert ServingConfig.parse(path.read_text(encoding="utf-8"), where="there") == CONFIG
+
+
+def test_triton_reads_the_version_pinned_and_the_shapes_without_the_batch() -> None:
+    message = text_format.Parse(CONFIG.render(), model_config_pb2.ModelConfig())
+
+    assert list(message.version_policy.specific.versions) == [3]
+    assert [(entry.name, list(entry.dims)) for entry in (*message.input, *message.output)] == [
+        ("TEXT", [1]),
+        ("EMBEDDING", [384]),
+    ]
+    assert message.HasField("dynamic_batching")
+    assert message.instance_group[0].count == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('name: "other"', "was not deployed by this project"),
+        (CONFIG.render().replace('string_value: "384"', 'string_value: "many"'), "was not deployed by this project"),
+        ("name: minilm instance_grup {}", "cannot be parsed"),
+    ],
+)
+def test_a_foreign_configuration_is_refused_by_its_path(text: str, reason: str) -> None:
+    with pytest.raises(ContractError, match=rf"^/models/config\.pbtxt.*{reason}"):
+        ServingConfig.parse(text, where="/models/config.pbtxt")

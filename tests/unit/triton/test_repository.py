@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from include.errors import InputError
+from include.triton.repository import ModelRepository
+from tests.unit.triton.test_config_pbtxt import CONFIG
+
+FIRST = replace(CONFIG, version=1, previous=0)
+
+
+@pytest.fixture
+def graph(tmp_path: Path) -> Path:
+    path = tmp_path / "export" / "model.onnx"
+    path.parent.mkdir()
+    path.write_bytes(b"graph")
+    return path
+
+
+@pytest.fixture
+def repository(tmp_path: Path, graph: Path) -> ModelRepository:
+    """Version 1 is served."""
+    repository = ModelRepository(tmp_path / "repository")
+    repository.stage(FIRST, {"model.onnx": graph})
+    repository.accept_candidate(FIRST)
+    repository.pin(FIRST)
+    return repository
+
+
+def test_before_the_first_deploy_nothing_is_served(tmp_path: Path) -> None:
+    repository = ModelRepository(tmp_path / "none")
+
+    assert repository.versions("minilm") == []
+    assert repository.served("minilm") is None
+
+
+def test_a_candidate_is_a_model_of_its_own_and_leaves_the_served_one_alone(
+    repository: ModelRepository, graph: Path
+) -> None:
+    name = repository.stage(CONFIG, {"model.onnx": graph})
+
+    candidate = repository.served(name)
+    assert candidate is not None
+    assert (candidate.model, candidate.version, candidate.fingerprint) == ("minilm-candidate", 1, CONFIG.fingerprint)
+    assert repository.served("minilm") == FIRST
+    assert repository.versions("minilm") == [1]
+
+
+def test_an_accepted_candidate_is_a_version_that_nobody_serves_before_it_is_pinned(
+    repository: ModelRepository, graph: Path
+) -> None:
+    repository.stage(CONFIG, {"model.onnx": graph})
+    repository.accept_candidate(CONFIG)
+
+    assert repository.versions("minilm") == [1, 3]
+    assert repository.served("minilm") == FIRST
+    assert not repository.folder("minilm-candidate").exists()
+    assert (repository.folder("minilm", 3) / "model.onnx").read_bytes() == b"graph"
+
+    repository.pin(CONFIG)
+    assert repository.served("minilm") == CONFIG
+
+
+def test_what_a_killed_deploy_left_does_not_reach_the_next(repository: ModelRepository, graph: Path) -> None:
+    repository.stage(CONFIG, {"model.onnx": graph, "leftover": graph})
+
+    repository.stage(CONFIG, {"model.onnx": graph})
+    repository.accept_candidate(CONFIG)
+
+    assert sorted(path.name for path in repository.folder("minilm", 3).iterdir()) == ["config.pbtxt", "model.onnx"]
+
+
+def test_the_served_version_cannot_be_removed(repository: ModelRepository) -> None:
+    with pytest.raises(InputError, match="Version 1 of minilm is being served"):
+        repository.remove("minilm", 1)
+
+    assert repository.versions("minilm") == [1]
+
+
+def test_an_unknown_version_is_refused_with_those_there_are(repository: ModelRepository) -> None:
+    with pytest.raises(InputError, match=r"no version 9.*Versions there: 1"):
+        repository.config_of("minilm", 9)
