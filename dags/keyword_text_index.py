@@ -7,8 +7,8 @@ Indexes the keyword file as text in Elasticsearch and serves it as a new generat
 
 Runs by hand, or when a new model is served, so that both keyword indexes come from the same file.
 
-**When it fails:** the generation served before goes on. Read the last line of the failed task, mend the cause, clear
-the task. Documents that Elasticsearch refused are in the dead letters: see `dead_letter_replay`.
+**When it fails:** the generation served before goes on. Read the error in the log of the failed task, mend the cause,
+clear the task. Documents that Elasticsearch refused are in the dead letters: see `dead_letter_replay`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ Embeds the keyword file with the served model and serves it as a new generation 
 Runs by hand, or when a new model is served. Vectors of unchanged keywords are taken from the generation before.
 A new generation is served only when its count, norms and recall@30 against exact search pass the gate.
 
-**When it fails:** the generation served before goes on. Read the last line of the failed task: it names the input and
-the remedy. Then clear the failed task; finished shards are not done again.
+**When it fails:** the generation served before goes on. Read the error in the log of the failed task: it names the
+input and the remedy. Then clear the failed task; finished shards are not done again.
 """
 
 from __future__ import annotations

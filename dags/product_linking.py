@@ -9,8 +9,8 @@ first.
 Runs by hand with the form, or when new keyword vectors are served. Mode `bulk` builds a new index beside the served one
 and gives it the name when it is checked; `realtime` writes into the served index.
 
-**When it fails:** the index served before goes on. Read the last line of the failed task, mend the cause, clear the
-task; finished shards are not done again.
+**When it fails:** the index served before goes on. Read the error in the log of the failed task, mend the cause,
+clear the task; finished shards are not done again.
 """
 
 from __future__ import annotations

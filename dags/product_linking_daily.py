@@ -9,8 +9,8 @@ file is skipped.
 Runs every day at 06:00 Asia/Seoul once it is switched on. A backfill over a date range links each
 day's own file; a document that a later run wrote is never replaced by an earlier day's.
 
-**When it fails:** read the last line of the failed task, mend the cause, clear the task; finished shards are not done
-again. For a day whose file came late, clear the skipped run.
+**When it fails:** read the error in the log of the failed task, mend the cause, clear the task; finished shards are
+not done again. For a day whose file came late, clear the skipped run.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class BulkWriter:
             if not client.indices.exists(index=index):
                 msg = f"Elasticsearch at {hosts_of(client)} has no index {index!r}. Create it before writing."
                 raise InputError(msg)
-        self._client, self._index, self._run = client, index, run_id
+        self._client, self.index, self._run = client, index, run_id
         self._letters = LetterBox(dead_letters, run_id)
         self._version, self._refresh = version, refresh
         self._in_flight, self._slots = in_flight, threading.BoundedSemaphore(in_flight)
@@ -163,7 +163,7 @@ class BulkWriter:
         with self._slots:
             answer = self._client.bulk(
                 operations=cast(Any, body),  # taken as it is; a sequence would be encoded again
-                index=self._index,
+                index=self.index,
                 refresh=self._refresh,
                 filter_path="items.*.status,items.*.error",
             )
@@ -182,7 +182,7 @@ class BulkWriter:
             kind, reason = reason_of(cast(ApiError, error))
             letter = self._letter(part.entries[0].document, kind, reason, status=status, attempts=part.attempts + 1)
             return self._bury([letter]), []
-        problem = meaning(error, f"write to {self._index}", hosts_of(self._client))
+        problem = meaning(error, f"write to {self.index}", hosts_of(self._client))
         if not isinstance(problem, TransientError):
             raise problem from error
         patience.wait(str(problem))
@@ -199,7 +199,7 @@ class BulkWriter:
             found[outcome(answer)].append((entry, answer))
         if denied := found[Outcome.DENIED]:
             _, reason = reason_in(denied[0][1])
-            msg = f"Elasticsearch at {hosts_of(self._client)}: no right to write to {self._index}: {reason}. Grant it."
+            msg = f"Elasticsearch at {hosts_of(self._client)}: no right to write to {self.index}: {reason}. Grant it."
             raise AccessDenied(msg)
         dead = [
             self._letter(entry.document, *reason_in(answer), status=answer["status"], attempts=part.attempts + 1)
@@ -213,14 +213,14 @@ class BulkWriter:
         if not later:
             return counts, []
         kind, reason = reason_in(later[0][1])
-        patience.wait(f"{len(later)} documents of {self._index} are refused for now ({kind}: {reason})")
+        patience.wait(f"{len(later)} documents of {self.index} are refused for now ({kind}: {reason})")
         return counts, [_Part([entry for entry, _ in later], part.attempts + 1)]
 
     def _letter(self, document: Document, kind: str, reason: str, *, status: int | None, attempts: int) -> DeadLetter:
         return DeadLetter(
             time=datetime.now(UTC).isoformat(timespec="milliseconds"),
             run=self._run,
-            index=self._index,
+            index=self.index,
             operation=operation(document.id, self._version),
             document=document.source,
             error={"type": kind, "reason": reason},

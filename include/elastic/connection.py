@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ from include.settings import Settings
 
 REQUEST_SECONDS = 60.0
 CONNECTIONS = 10  # to each node
+
+# It writes a traceback for every host that does not answer at once; what matters is in our own errors and warnings.
+logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+
 _COMPATIBLE_WITH = re.compile(r"compatible-with=\d+")
 
 

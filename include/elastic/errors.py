@@ -40,8 +40,9 @@ def meaning(error: Exception, action: str, hosts: str) -> EmbsearchError:
     if isinstance(error, ApiError):
         return _refusal(error, f"Elasticsearch at {hosts}: cannot {action}: ")
     if is_certificate_error(error):
+        why = str(error).rpartition("SSLError(")[2].rstrip(")")
         msg = (
-            f"Elasticsearch at {hosts}: cannot {action}: the server's certificate is not the expected one ({error}). "
+            f"Elasticsearch at {hosts}: cannot {action}: the server's certificate is not the expected one ({why}). "
             "Check EMBSEARCH_ES_SSL_FINGERPRINT or EMBSEARCH_ES_CA_CERTS (or the Airflow connection's extra); "
             "when the certificate was not renewed on purpose, do not go on."
         )
@@ -49,7 +50,10 @@ def meaning(error: Exception, action: str, hosts: str) -> EmbsearchError:
     if isinstance(error, UnsupportedProductError):
         return FatalError(f"{hosts} is not Elasticsearch: {error}. Check EMBSEARCH_ES_URL.")
     what = "does not answer in time" if isinstance(error, ConnectionTimeout) else "cannot be reached"
-    msg = f"Elasticsearch at {hosts} {what} ({action}). Start it (`make up`), or correct EMBSEARCH_ES_URL."
+    msg = (
+        f"Elasticsearch at {hosts} {what} ({action}). Start it (`make up`), or correct EMBSEARCH_ES_URL: "
+        "host, port, and https:// for a server with TLS."
+    )
     return ServiceUnavailable(msg)
 
 
@@ -78,8 +82,8 @@ def _refusal(error: ApiError, prefix: str) -> EmbsearchError:
     kind, reason = reason_of(error)
     if status == 401:
         return AccessDenied(f"{prefix}the user and password, or the API key, are refused. Check the credentials.")
-    if status == 403 and kind == "security_exception":
-        return AccessDenied(f"{prefix}the login is right but lacks the right: {reason}. Grant it to this user or key.")
+    if status == 403 and kind != "cluster_block_exception":  # a HEAD request is answered without a type and a reason
+        return AccessDenied(f"{prefix}the login is right but lacks the right ({reason}). Grant it to this user or key.")
     if status in TRANSIENT_STATUSES:
         return ServiceUnavailable(f"{prefix}it refuses for now (HTTP {status} {kind}: {reason}). Try again later.")
     if status == 404:

@@ -15,6 +15,7 @@ from include.errors import AccessDenied, EmbsearchError, FatalError, InputError,
 
 FINISHED = ("success", "failed")
 POLL_SECONDS = 1.0
+LOCKED_SECONDS = 60.0
 
 Progress = Callable[[dict[str, int]], None]
 """Called with how many task instances are in which state, whenever that changes."""
@@ -113,7 +114,10 @@ class AirflowApi:
             time.sleep(POLL_SECONDS)
 
     def backfill(self, dag_id: str, from_date: datetime, to_date: datetime, *, reprocess: str = "none") -> int:
-        """Start runs for the dates of a range, both ends included to the second; return the backfill's id."""
+        """Start runs for the dates of a range, both ends included to the second; return the backfill's id.
+
+        Over SQLite, Airflow refuses while its scheduler happens to write; it is asked again for a minute.
+        """
         body = {
             "dag_id": dag_id,
             "from_date": from_date.isoformat(),
@@ -121,7 +125,14 @@ class AirflowApi:
             "reprocess_behavior": reprocess,
             "max_active_runs": 1,
         }
-        return int(self._call("POST", "/api/v2/backfills", body)["id"])
+        deadline = time.monotonic() + LOCKED_SECONDS
+        while True:
+            try:
+                return int(self._call("POST", "/api/v2/backfills", body)["id"])
+            except ServiceUnavailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_SECONDS)
 
     def wait_backfill(self, backfill_id: int, *, seconds: float = 3600.0) -> None:
         """Wait until every run of a backfill has ended.
@@ -140,6 +151,10 @@ class AirflowApi:
         response = self._send("POST", "/api/v2/pools", {"name": name, "slots": slots, "description": description})
         if response.status_code != httpx.codes.CONFLICT:
             self._checked(response)
+
+    def pools(self) -> dict[str, int]:
+        """Slots by pool."""
+        return {pool["name"]: pool["slots"] for pool in self._call("GET", "/api/v2/pools?limit=1000")["pools"]}
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self._checked(self._send(method, path, body)).json()

@@ -7,38 +7,24 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 from tritonclient import http
 
 from include.errors import ContractError, InputError, ServiceUnavailable, TransientError
-from include.triton.config_pbtxt import INPUT, OUTPUT, Precision, Runtime, ServingConfig
+from include.triton.config_pbtxt import INPUT, OUTPUT
 from include.triton.faults import NotLoaded, translate
+from include.triton.served import ServedModel, Vectors, check_vectors
 
-Vectors = NDArray[np.float32]  # [N, D]
 Result = TypeVar("Result")
+
+__all__ = ["BATCH_SIZE", "ServedModel", "TritonClient", "Vectors", "parse_urls"]
 
 BATCH_SIZE = 64
 CONCURRENCY = 4
 FIRST_WAIT, LONGEST_WAIT = 0.1, 5.0  # seconds; each wait is random between 0 and a bound that doubles
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """What the server says of a version that it serves."""
-
-    name: str
-    version: int
-    fingerprint: str
-    dimension: int
-    max_length: int  # tokens
-    precision: Precision
-    runtime: Runtime
-    max_batch_size: int  # texts
 
 
 class TritonClient:
@@ -153,19 +139,8 @@ class TritonClient:
 
     def _read_served(self, url: str, model: str, version: str) -> ServedModel:
         answer = self._connection(url).get_model_config(model, version)
-        parameters = {key: value["string_value"] for key, value in answer.get("parameters", {}).items()}
-        config = ServingConfig.from_parameters(parameters, where=f"Model {model} at {url}")
-        served = ServedModel(
-            name=model,
-            version=config.version,
-            fingerprint=config.fingerprint,
-            dimension=config.dimension,
-            max_length=config.max_length,
-            precision=config.precision,
-            runtime=config.runtime,
-            max_batch_size=config.max_batch_size,
-        )
-        self._known[model, str(config.version)] = served
+        served = ServedModel.of(answer, where=f"Model {model} at {url}")
+        self._known[model, str(served.version)] = served
         return served
 
     def _with_retries(self, call: Callable[[str], Result], model: str) -> Result:
@@ -259,27 +234,3 @@ def parse_urls(urls: str | Sequence[str]) -> tuple[str, ...]:
         msg = f"kserve_url {urls!r} is not usable: give HTTP URLs such as http://localhost:8080, separated by commas."
         raise InputError(msg)
     return tuple(parsed)
-
-
-def check_vectors(
-    vectors: NDArray[np.generic] | None, *, rows: int, served: ServedModel, model: str, fingerprint: str | None
-) -> None:
-    """Refuse an answer that is not ``[rows, D]`` finite vectors of the wanted model.
-
-    Raises:
-        ContractError: saying what is wrong.
-    """
-    expected = (rows, served.dimension)
-    if vectors is None or vectors.shape != expected:
-        shape = None if vectors is None else vectors.shape
-        msg = f"Model {model} version {served.version} answered with shape {shape}, not {expected}. Deploy it again."
-        raise ContractError(msg)
-    if not np.isfinite(vectors).all():
-        msg = f"Model {model} version {served.version} answered with values that are not finite. Roll it back."
-        raise ContractError(msg)
-    if fingerprint is not None and served.fingerprint != fingerprint:
-        msg = (
-            f"Model {model} changed while it was in use: version {served.version} has fingerprint "
-            f"{served.fingerprint[:12]}, this run began with {fingerprint[:12]}. Start the run again."
-        )
-        raise ContractError(msg)

@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from elasticsearch import Elasticsearch
 
+from include.elastic.connection import connect
+from include.local_stack.elasticsearch import ElasticsearchHome
+from include.local_stack.elasticsearch import install as install_elasticsearch
 from include.local_stack.environments import ensure
 from include.model_export.launch import export_model
 from include.settings import PROJECT_ROOT, Settings
 from include.triton.client import TritonClient
 from include.triton.deploy import deploy
+from tests.integration.elasticsearch_server import ElasticsearchServer, SecuredElasticsearch, open_folder
 from tests.integration.triton_server import TritonServer
 
 
@@ -45,3 +50,32 @@ def triton_client(served_minilm: TritonServer) -> Iterator[TritonClient]:
     """A client of the shared server."""
     with TritonClient(served_minilm.settings.kserve_url, deadline_seconds=30) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_home() -> ElasticsearchHome:
+    """The server's files, the same that the local stack uses."""
+    return install_elasticsearch(Settings())
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(elasticsearch_home: ElasticsearchHome) -> Iterator[ElasticsearchServer]:
+    """A plain node that all tests share; a test that stops it starts it again. Indexes need names of their own."""
+    with open_folder() as folder, ElasticsearchServer.at(folder, elasticsearch_home).running() as server:
+        yield server
+
+
+@pytest.fixture
+def es_client(elasticsearch: ElasticsearchServer) -> Iterator[Elasticsearch]:
+    """A client of the plain node."""
+    with connect(elasticsearch.connection) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def secured_elasticsearch(elasticsearch_home: ElasticsearchHome) -> Iterator[SecuredElasticsearch]:
+    """A node with TLS, logins and API keys, which takes at most 200 kB of bulk requests at a time."""
+    with open_folder() as folder:
+        server = SecuredElasticsearch.make(folder, elasticsearch_home, Settings())
+        with server.running():
+            yield server

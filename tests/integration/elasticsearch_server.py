@@ -18,10 +18,11 @@ from typing import Any
 from include.elastic.connection import EsConnection
 from include.local_stack import elasticsearch, process
 from include.local_stack.artifacts import MavenArtifact, fetch
-from include.local_stack.elasticsearch import ElasticsearchHome, Security
+from include.local_stack.elasticsearch import ElasticsearchHome, Security, User
 from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
 from include.settings import Settings
+from tests.integration.certificates import Certificates, make_certificates
 
 PLUGIN_SOURCE = Path(__file__).with_name("elastic") / "plugin" / "Security.java"
 PLUGIN_PARTS = {
@@ -49,6 +50,9 @@ ELASTICSEARCH_8 = MavenArtifact(
     sha512="fa56c50fa80080f19bb9875348b019785e2ec53848168f007d40d81ca3cb7031"
     "6b45f53f20bb63cc2913ddad703711ce70f67dae5533cc5fd9db84d3f89f5241",
 )
+ADMIN = User("elastic", "pass:wörd %")
+READER = User("reader", "only-reads", ("only_reads",))
+ONLY_READS = {"indices": [{"names": ["*"], "privileges": ["read", "view_index_metadata"]}]}
 
 
 @dataclass
@@ -104,6 +108,24 @@ class ElasticsearchServer:
             yield self
         finally:
             self.stop()
+
+
+@dataclass
+class SecuredElasticsearch(ElasticsearchServer):
+    """A node with TLS and logins: ``elastic`` may do all, ``reader`` only read."""
+
+    certificates: Certificates = field(kw_only=True)
+    reader: User = READER
+
+    @classmethod
+    def make(cls, folder: Path, home: ElasticsearchHome, settings: Settings) -> SecuredElasticsearch:
+        made = make_certificates(folder / "certificates")
+        security = Security((ADMIN, READER), made.certificate, made.key, made.authority, {"only_reads": ONLY_READS})
+        home = with_security_plugin(home, folder, settings)
+        plain = ElasticsearchServer.at(
+            folder, home, security=security, extra={"indexing_pressure.memory.limit": "200kb"}
+        )
+        return cls(plain.service, plain.connection, certificates=made)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -13,9 +14,16 @@ from include.settings import Settings
 from search_ops.connections import settings_with_connections
 from search_ops.run_context import parameters_of, run_date, run_of, tell
 
+CHATTY = ("elastic_transport", "httpx", "urllib3")
+
 
 class SearchOperator(BaseOperator):
     """An operator that works with the library's settings, credentials taken from Airflow connections."""
+
+    def pre_execute(self, context: Any) -> None:  # noqa: ARG002
+        """Keep the clients' line for every request out of the task's log."""
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
     @cached_property
     def settings(self) -> Settings:

@@ -47,16 +47,23 @@ def build(url: str, generation: str, stage: str) -> None:
 
 
 def read(url: str, stop: str) -> None:
-    """Search the alias until the file ``stop`` stands; each point must find itself. Print searches and generations."""
+    """Search the alias until the file ``stop`` stands, and once more; print searches and generations seen.
+
+    Each point must find itself every time.
+    """
     queries = clustered(*SMALL)[:20]
     store = open_store(url)
-    searches, seen = 0, set()
-    say("at work")
-    while not Path(stop).exists():
+    searches, seen, last = 0, set(), False
+    while True:
         found = store.search(ALIAS, queries, 3)
         assert found.ids[:, 0].tolist() == list(range(20))
         seen.add(store.resolve(ALIAS))
         searches += 1
+        if searches == 1:
+            say("at work")
+        if last:
+            break
+        last = Path(stop).exists()
         time.sleep(0.002)
     say(f"{searches} {len(seen)}")
 

@@ -10,7 +10,7 @@ import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from composition import COMPOSE, SECRET, VARIABLE, dotenv, environments, interpolated, new_env, volumes
 from cryptography.fernet import Fernet
-from jsonschema import Draft7Validator
+from jsonschema.validators import validator_for
 
 from include.settings import PROJECT_ROOT
 
@@ -18,7 +18,8 @@ READ_BY_COMPOSE_ITSELF = {"COMPOSE_PROFILES"}
 
 
 def test_it_follows_the_compose_specification(composition: dict[str, Any]) -> None:
-    Draft7Validator(get_builtin_schema("vendor.compose-spec")).validate(composition)
+    schema = get_builtin_schema("vendor.compose-spec")
+    validator_for(schema)(schema).validate(composition)
 
 
 def test_what_services_refer_to_is_declared(composition: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:

@@ -9,8 +9,9 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from include.errors import AccessDenied, ContractError, FatalError, InputError, ServiceUnavailable
-from include.triton.client import ServedModel, TritonClient, check_vectors, parse_urls
+from include.triton.client import TritonClient, parse_urls
 from include.triton.faults import NotLoaded, translate
+from include.triton.served import ServedModel, check_vectors
 
 SERVED = ServedModel("minilm", 2, "f" * 64, 3, 256, "fp32", "onnxruntime", 256)
 A, B = "http://a:1", "http://b:2"
