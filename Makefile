@@ -40,7 +40,7 @@ lint: tools ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy include plugins
-	@$(BIN)/lint-imports
+	@PYTHONPATH=.:plugins $(BIN)/lint-imports
 
 unit: tools ## run the tests that need no server
 	@$(BIN)/python -m pytest tests/unit

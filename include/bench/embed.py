@@ -21,7 +21,7 @@ from include.triton.client import TritonClient
 
 BATCH = 64  # of the baseline
 SIZES = (64, 256)  # of the client
-CLIENTS = 4  # requests under way at once
+CLIENTS = 8  # requests under way at once, as many as the indexing of keywords has
 TOKENS = range(5, 31)
 SCRIPT = Path(__file__).with_name("onnx_in_process.py")
 

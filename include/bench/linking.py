@@ -132,7 +132,8 @@ def _peak(settings: Settings, folder: Path, count: int) -> float:
 
 def _clean(settings: Settings) -> None:
     with connect(EsConnection.from_settings(settings)) as client:
-        client.options(ignore_status=404).indices.delete(index="bench-links__*")
+        for index in client.indices.get(index="bench-links__*"):
+            client.indices.delete(index=index)
 
 
 if __name__ == "__main__":

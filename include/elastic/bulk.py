@@ -86,7 +86,7 @@ class BulkWriter:
         full_batch: BatchLimits = FULL_BATCH,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> None:
-        with translated(client, f"look for index {index}"):
+        with translated(client, f"look for index {index} (right view_index_metadata)"):
             if not client.indices.exists(index=index):
                 msg = f"Elasticsearch at {hosts_of(client)} has no index {index!r}. Create it before writing."
                 raise InputError(msg)
@@ -121,6 +121,14 @@ class BulkWriter:
                 stop.set()  # else leaving the pool waits until the last batch has lost its patience
                 raise
         return total + self._bury(dead)
+
+    def flush(self) -> None:
+        """Put on the disk what was written: an index under bulk load may else forget its last seconds in a crash.
+
+        Call it before a shard is declared done.
+        """
+        with translated(self._client, f"flush index {self.index}"):
+            self._client.indices.flush(index=self.index)
 
     def _parts(self, documents: Iterable[Document], dead: list[DeadLetter]) -> Iterator[_Part]:
         """Cut the stream into batches; what cannot be sent goes to ``dead``."""
@@ -214,7 +222,11 @@ class BulkWriter:
             return counts, []
         kind, reason = reason_in(later[0][1])
         patience.wait(f"{len(later)} documents of {self.index} are refused for now ({kind}: {reason})")
-        return counts, [_Part([entry for entry, _ in later], part.attempts + 1)]
+        left = _Part([entry for entry, _ in later], part.attempts)
+        if len(later) > 1 and any(answer["status"] == 429 for _, answer in later):
+            self._pace.shrink()
+            return counts, left.halves()
+        return counts, [_Part(left.entries, left.attempts + 1)]
 
     def _letter(self, document: Document, kind: str, reason: str, *, status: int | None, attempts: int) -> DeadLetter:
         return DeadLetter(

@@ -74,7 +74,7 @@ def reason_in(body: Any) -> tuple[str, str]:
         causes = found.get("root_cause") or [found]
         cause = found.get("caused_by") or causes[0]
         return str(found.get("type", "")), str(cause.get("reason") or found.get("reason") or "")
-    return "", str(found or "no reason given")
+    return "", str(found or "")
 
 
 def _refusal(error: ApiError, prefix: str) -> EmbsearchError:
@@ -83,7 +83,7 @@ def _refusal(error: ApiError, prefix: str) -> EmbsearchError:
     if status == 401:
         return AccessDenied(f"{prefix}the user and password, or the API key, are refused. Check the credentials.")
     if status == 403 and kind != "cluster_block_exception":  # a HEAD request is answered without a type and a reason
-        return AccessDenied(f"{prefix}the login is right but lacks the right ({reason}). Grant it to this user or key.")
+        return AccessDenied(f"{prefix}the login is right but lacks the right. Grant it to this user or key. {reason}")
     if status in TRANSIENT_STATUSES:
         return ServiceUnavailable(f"{prefix}it refuses for now (HTTP {status} {kind}: {reason}). Try again later.")
     if status == 404:

@@ -90,6 +90,11 @@ class IndexGenerations:
             self._client.indices.put_settings(index=generation, settings={"index": settings})
             self._client.indices.put_mapping(index=generation, meta={**meta, STATE: READY})
 
+    def refresh(self, name: str) -> None:
+        """Make what was written so far visible to searches."""
+        with translated(self._client, f"refresh index {name}"):
+            self._client.indices.refresh(index=name)
+
     def promote(self, generation: str) -> str | None:
         """Give the alias to ``generation`` in one step; return the generation that had it before.
 

@@ -33,8 +33,9 @@ def run_key(*parts: str) -> str:
 
 
 def generation_name(alias: str, started: datetime, key: str) -> str:
-    """``<alias>__<UTC time>-<key>``, for example ``keywords__20261121t070000-1a2b3c4d``."""
-    return f"{check_alias(alias)}{SEPARATOR}{started.astimezone(UTC):%Y%m%dt%H%M%S}-{key[:8]}"
+    """``<alias>__<UTC time>-<key>``, to the millisecond: ``keywords__20261121t070000123-1a2b3c4d``."""
+    moment = started.astimezone(UTC)
+    return f"{check_alias(alias)}{SEPARATOR}{moment:%Y%m%dt%H%M%S}{moment.microsecond // 1000:03d}-{key[:8]}"
 
 
 def alias_of(generation: str) -> str:

@@ -77,6 +77,7 @@ def _take_name(build: Build, generations: IndexGenerations, settings: Settings) 
             for linked in linked_batches(other, since, settings, into=build.generation, refresh=False):
                 caught_up += Counts(len(linked.batch.rows), linked.counts.indexed)
         if caught_up.read:
+            generations.refresh(build.generation)
             log.info("%d products that came in meanwhile were linked into %s", caught_up.read, build.generation)
         generations.promote(build.generation)
 

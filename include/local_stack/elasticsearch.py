@@ -163,6 +163,7 @@ def service(
             "ES_JAVA_OPTS": "",
             "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1 -Xmx64m",  # the launcher, which stays beside the server
             "HOME": str(node / "tmp"),
+            "LC_ALL": "C.UTF-8",  # else Java cannot open paths with other letters than ASCII
         },
         folder=node,
         uid=unprivileged_uid(),
@@ -196,7 +197,8 @@ def _secure(config: Path, security: Security | None) -> dict[str, Any]:
         for role in user.roles:
             members.setdefault(role, []).append(user.name)
     write_text(config / "users_roles", "".join(f"{role}:{','.join(names)}\n" for role, names in members.items()))
-    write_text(config / "roles.yml", json.dumps(dict(security.roles), indent=2) + "\n")
+    roles = (f"{role}: {json.dumps(rights)}\n" for role, rights in security.roles.items())  # it must have a line each
+    write_text(config / "roles.yml", "".join(roles))
     files = {"certificate": security.certificate, "key": security.key, "certificate_authorities": security.authority}
     for role, source in files.items():
         write_text(config / f"{role}.pem", source.read_text(encoding="utf-8"))

@@ -218,6 +218,9 @@ def main() -> int:
     except EmbsearchError as error:
         logger.error("%s", error)  # noqa: TRY400 — the sentence is for the user; the traceback would hide it
         return 1
+    except KeyboardInterrupt:
+        logger.error("Interrupted. The same command goes on where this one stopped.")  # noqa: TRY400 — not an error
+        return 130
     return 0
 
 

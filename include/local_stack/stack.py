@@ -15,6 +15,7 @@ from include.errors import SetupError
 from include.local_stack import airflow, elasticsearch, environments, lifecycle, members, triton
 from include.local_stack.airflow_api import AirflowApi
 from include.local_stack.lifecycle import ServiceStatus
+from include.local_stack.paths import plain
 from include.local_stack.ports import PortNeed, check_ports
 from include.local_stack.process import write_private
 from include.local_stack.service import Service
@@ -172,11 +173,15 @@ def make_pools(settings: Settings) -> None:
 
 
 def _triton(settings: Settings) -> Service:
+    folder = settings.local_dir / "triton"
+    for needed in (folder, settings.model_repository):
+        needed.mkdir(parents=True, exist_ok=True)
+    # The server starts its models by a shell and does not quote: no blank may be in these two paths.
     service = triton.service(
         interpreter=settings.environments_dir / "triton" / "bin" / "python",
-        repository=settings.model_repository,
+        repository=plain(settings.model_repository),
         ports=triton.Ports(settings.triton_http_port, settings.triton_grpc_port, settings.triton_metrics_port),
-        run_folder=settings.local_dir / "triton",
+        run_folder=plain(folder),
         log=log_folder(settings) / "triton.log",
     )
     return replace(service, url=settings.kserve_url)

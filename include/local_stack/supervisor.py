@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,6 +23,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from include.errors import SetupError
 from include.local_stack import members
+from include.local_stack.paths import private_folder
 from include.local_stack.process import GUARD_SECONDS, last_lines, write_private, write_program
 from include.local_stack.service import Service
 
@@ -106,6 +105,10 @@ class Supervisor:
             self._rpc().supervisor.shutdown()
         while members.members(self.folder) and self._answers():
             time.sleep(0.1)
+        socket = socket_path(self.folder)
+        socket.unlink(missing_ok=True)
+        if socket.parent != self.folder:
+            socket.parent.rmdir()
 
     def _answers(self) -> bool:
         with suppress(OSError, Fault):
@@ -231,12 +234,4 @@ def socket_path(folder: Path) -> Path:
     path = folder / "supervisor.sock"
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return path
-    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    short = Path(tempfile.gettempdir()) / f"embsearch-{os.geteuid()}-{digest}"
-    short.mkdir(mode=0o700, exist_ok=True)
-    if short.stat().st_uid != os.geteuid() or stat.S_IMODE(short.lstat().st_mode) != 0o700:
-        msg = (
-            f"{short} belongs to somebody else or is open to others. Remove it, or set TMPDIR to a folder of your own."
-        )
-        raise SetupError(msg)
-    return short / path.name
+    return private_folder(folder) / path.name

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from include.errors import SetupError
+from include.local_stack.probe import answers
 from include.local_stack.service import Service
 
 ADDRESS = "127.0.0.1"
@@ -128,7 +128,7 @@ def service(*, interpreter: Path, repository: Path, ports: Ports, run_folder: Pa
     return Service(
         name="triton",
         command=(str(installation.server / "bin" / "tritonserver"), *_options(repository, backends, ports)),
-        ready=lambda: _answers(f"http://{ADDRESS}:{ports.http}/v2/health/live"),
+        ready=lambda: answers(f"http://{ADDRESS}:{ports.http}/v2/health/live"),
         ports=(ports.http, ports.grpc, ports.metrics),
         log=log,
         env={
@@ -160,11 +160,3 @@ def _options(repository: Path, backends: Path, ports: Ports) -> tuple[str, ...]:
         "--log-format=ISO8601",
         "--exit-timeout-secs=10",
     )
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as response:  # noqa: S310 — http on 127.0.0.1
-            return bool(response.status == 200)
-    except OSError:
-        return False

@@ -49,9 +49,11 @@ def make_certificates(folder: Path) -> Certificates:
     for name, content in files.items():
         (folder / name).write_bytes(content)
     return Certificates(
-        *(folder / name for name in files),
-        certificate.fingerprint(hashes.SHA256()).hex(),
-        authority.fingerprint(hashes.SHA256()).hex(),
+        authority=folder / "authority.pem",
+        certificate=folder / "certificate.pem",
+        key=folder / "key.pem",
+        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        authority_fingerprint=authority.fingerprint(hashes.SHA256()).hex(),
     )
 
 

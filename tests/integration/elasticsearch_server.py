@@ -52,7 +52,11 @@ ELASTICSEARCH_8 = MavenArtifact(
 )
 ADMIN = User("elastic", "pass:wörd %")
 READER = User("reader", "only-reads", ("only_reads",))
-ONLY_READS = {"indices": [{"names": ["*"], "privileges": ["read", "view_index_metadata"]}]}
+APPENDER = User("appender", "only-adds", ("only_adds",))
+ROLES = {
+    role: {"indices": [{"names": ["*"], "privileges": [privilege, "view_index_metadata"]}]}
+    for role, privilege in {"only_reads": "read", "only_adds": "create_doc"}.items()
+}
 
 
 @dataclass
@@ -87,6 +91,12 @@ class ElasticsearchServer:
         first = security.users[0]
         return cls(service, EsConnection((service.url,), first.name, first.password, ca_certs=security.authority))
 
+    @property
+    def pid(self) -> int:
+        """Of the process that guards the server."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         self._process = process.start(self.service)
         process.wait_ready(self.service, self._process)
@@ -112,15 +122,14 @@ class ElasticsearchServer:
 
 @dataclass
 class SecuredElasticsearch(ElasticsearchServer):
-    """A node with TLS and logins: ``elastic`` may do all, ``reader`` only read."""
+    """A node with TLS and logins: ``elastic`` may do all, ``reader`` only read, ``appender`` replace nothing."""
 
     certificates: Certificates = field(kw_only=True)
-    reader: User = READER
 
     @classmethod
     def make(cls, folder: Path, home: ElasticsearchHome, settings: Settings) -> SecuredElasticsearch:
         made = make_certificates(folder / "certificates")
-        security = Security((ADMIN, READER), made.certificate, made.key, made.authority, {"only_reads": ONLY_READS})
+        security = Security((ADMIN, READER, APPENDER), made.certificate, made.key, made.authority, ROLES)
         home = with_security_plugin(home, folder, settings)
         plain = ElasticsearchServer.at(
             folder, home, security=security, extra={"indexing_pressure.memory.limit": "200kb"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from include.elastic.connection import connect
 from include.elastic.dead_letters import inventory
 from include.elastic.document_id import document_id
 from include.elastic.documents import Document
+from include.elastic.index_generations import IndexGenerations
+from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.pace import BatchLimits
 from include.elastic.verify import verify
 from include.errors import GateFailed, InputError, ServiceUnavailable
@@ -174,7 +177,7 @@ def test_a_restart_in_the_middle_of_a_load_loses_nothing(
     )
     enough = threading.Event()
 
-    def documents():  # type: ignore[no-untyped-def]
+    def documents() -> Iterator[Document]:
         for number in range(20_000):
             if number == 5_000:
                 enough.set()
@@ -190,6 +193,19 @@ def test_a_restart_in_the_middle_of_a_load_loses_nothing(
         counts = writing.result(timeout=120)
     assert counts == BulkCounts(indexed=20_000)
     verify(es_client, index, [keyword(number) for number in range(0, 20_000, 500)], count=20_000)
+
+
+def test_after_a_flush_a_crash_forgets_nothing_of_an_index_under_bulk_load(
+    elasticsearch: ElasticsearchServer, es_client: Elasticsearch, alias: str, dead_letters: Path
+) -> None:
+    index = f"{alias}__g1"
+    IndexGenerations(es_client, alias).create(index, KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=True)
+    writer = BulkWriter(es_client, index, run_id="run", dead_letters=dead_letters)
+    assert writer.write(keyword(number) for number in range(3_000)) == BulkCounts(indexed=3_000)
+    writer.flush()
+    elasticsearch.kill()
+    elasticsearch.start()
+    verify(es_client, index, [keyword(0), keyword(2_999)], count=3_000)
 
 
 def test_a_server_that_stays_away_is_a_passing_fault_in_the_end(

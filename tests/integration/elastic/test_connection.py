@@ -15,9 +15,10 @@ from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.verify import verify
 from include.errors import AccessDenied, ServiceUnavailable
+from include.local_stack.elasticsearch import User
 from include.local_stack.ports import free_ports
 from tests.integration.elastic.conftest import MakeIndex
-from tests.integration.elasticsearch_server import ElasticsearchServer, SecuredElasticsearch
+from tests.integration.elasticsearch_server import APPENDER, READER, ElasticsearchServer, SecuredElasticsearch
 
 DOCUMENT = Document("1", {"keyword": "登山 リュック", "keyword_id": 1})
 
@@ -114,16 +115,28 @@ class TestRefusals:
         )
         assert "user and password, or the API key, are refused" in self.refusal(connection)
 
+    @pytest.mark.parametrize(
+        ("user", "sentence"),
+        [
+            (READER, "cannot write to .*: the login is right but lacks the right.*for user \\[reader\\]"),
+            (APPENDER, "no right to write to .* for user \\[appender\\]"),  # refused item by item
+        ],
+        ids=["reader", "appender"],
+    )
     def test_a_missing_right_to_write(
-        self, secured_elasticsearch: SecuredElasticsearch, make_index: MakeIndex, dead_letters: Path
+        self,
+        secured_elasticsearch: SecuredElasticsearch,
+        make_index: MakeIndex,
+        dead_letters: Path,
+        user: User,
+        sentence: str,
     ) -> None:
         with connect(secured_elasticsearch.connection) as admin:
             index = make_index(admin)
-        reader = secured_elasticsearch.reader
-        connection = dataclasses.replace(secured_elasticsearch.connection, user=reader.name, password=reader.password)
+        connection = dataclasses.replace(secured_elasticsearch.connection, user=user.name, password=user.password)
         with connect(connection) as client:
             writer = BulkWriter(client, index, run_id="run", dead_letters=dead_letters)
-            with pytest.raises(AccessDenied, match="no right to write to .* unauthorized for user \\[reader\\]"):
+            with pytest.raises(AccessDenied, match=sentence):
                 writer.write([DOCUMENT])
             with pytest.raises(AccessDenied, match="cannot create index other__g1: the login is right but lacks"):
                 IndexGenerations(client, "other").create(

@@ -1,4 +1,4 @@
-"""The whole linking on real servers: Triton with the demo model, Elasticsearch, the Qdrant engine, small seeded data."""
+"""The whole linking on real servers: Triton with the demo model, Elasticsearch, the Qdrant engine; small data."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from include.generations.run import Run
 from include.keywords import vectors
 from include.keywords.parameters import VectorIndexParameters
 from include.linking.parameters import LinkingParameters
+from include.local_stack.elasticsearch import ElasticsearchHome
 from include.settings import Settings
 from include.sources.generators import generate, write_texts
 from include.workflow import run_workflow
-from tests.integration.elasticsearch_server import ElasticsearchServer
+from tests.integration.elasticsearch_server import ElasticsearchServer, open_folder
 from tests.integration.triton_server import TritonServer
 
 KEYWORDS = 1500
@@ -83,7 +84,7 @@ def keyword_settings(
             **served_minilm.settings.model_dump(),
             "state_dir": folder / "state",
             "qdrant_url": f"edge:{folder / 'qdrant'}",
-            "es_url": elasticsearch.url,
+            "es_url": elasticsearch.service.url,
             "link_shard_rows": SHARD_ROWS,
             "model": "minilm",
         }
@@ -107,7 +108,16 @@ def linking(keyword_settings: Settings, tmp_path: Path) -> Iterator[LinkingStack
     stack.write_products("products.txt", PRODUCTS)
     yield stack
     with stack.client as client:
-        client.options(ignore_status=404).indices.delete(index=f"{stack.index}__*")
+        for index in client.indices.get(index=f"{stack.index}__*"):
+            client.indices.delete(index=index)
+
+
+@pytest.fixture(scope="session")
+def throttled_elasticsearch(elasticsearch_home: ElasticsearchHome) -> Iterator[ElasticsearchServer]:
+    """A node that answers 429 to any request of more than 100 kB, and to several smaller ones at once."""
+    limit = {"indexing_pressure.memory.limit": "100kb"}
+    with open_folder() as folder, ElasticsearchServer.at(folder, elasticsearch_home, extra=limit).running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

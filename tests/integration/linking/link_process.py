@@ -1,4 +1,4 @@
-"""``python link_process.py settings.json parameters.json run-name date``: one linking in a process that can be killed."""
+"""``link_process.py settings.json parameters.json run-name date``: one linking in a process that can be killed."""
 
 from __future__ import annotations
 

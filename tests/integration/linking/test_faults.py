@@ -26,9 +26,11 @@ from tests.integration.triton_server import TritonServer
 SHARDS = -(-PRODUCTS // SHARD_ROWS)
 
 
-def start_linking(stack: LinkingStack, name: str, date: datetime, **values: Any) -> "subprocess.Popen[bytes]":
+def start_linking(stack: LinkingStack, name: str, date: datetime, **values: Any) -> subprocess.Popen[bytes]:
     (stack.folder / "settings.json").write_text(stack.settings.model_dump_json())
-    (stack.folder / "parameters.json").write_text(stack.parameters(batch_size=16, workers=2, **values).model_dump_json())
+    (stack.folder / "parameters.json").write_text(
+        stack.parameters(batch_size=16, workers=2, **values).model_dump_json()
+    )
     arguments = [str(stack.folder / "settings.json"), str(stack.folder / "parameters.json"), name, date.isoformat()]
     with (stack.folder / "link.log").open("ab") as log:
         return subprocess.Popen(
@@ -37,7 +39,7 @@ def start_linking(stack: LinkingStack, name: str, date: datetime, **values: Any)
         )  # fmt: skip
 
 
-def wait_for_shards(stack: LinkingStack, count: int, process: "subprocess.Popen[bytes]") -> Build:
+def wait_for_shards(stack: LinkingStack, count: int, process: subprocess.Popen[bytes]) -> Build:
     """Wait until ``count`` shards of the newest build are finished."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
@@ -124,7 +126,7 @@ def test_elasticsearch_stopped_for_half_a_minute_is_ridden_out(
 def test_an_elasticsearch_that_answers_429_gets_everything_in_the_end(
     linking: LinkingStack, throttled_elasticsearch: ElasticsearchServer, undisturbed: dict[str, dict[str, Any]]
 ) -> None:
-    settings = Settings(**{**linking.settings.model_dump(), "es_url": throttled_elasticsearch.url})
+    settings = Settings(**{**linking.settings.model_dump(), "es_url": throttled_elasticsearch.service.url})
     stack = LinkingStack(settings, linking.index, linking.folder)
     summary = stack.link(batch_size=256, workers=4)
     assert summary["counts"]["written"] == PRODUCTS

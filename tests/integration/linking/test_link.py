@@ -25,7 +25,7 @@ def test_every_product_gets_its_nearest_keywords_best_first(linking: LinkingStac
     assert set(documents) == set(product_names)
     assert summary["counts"] == {"read": PRODUCTS, "written": PRODUCTS, "skipped": {}, "dead": 0}
     assert summary["documents"] == PRODUCTS
-    assert summary["gate"]["sampled"] == 50
+    assert summary["gate"]["checked"] == 50
     for name in product_names[:20]:
         scores = [keyword["score"] for keyword in documents[name]["keywords"]]
         assert len(scores) == 30
@@ -68,7 +68,9 @@ def test_every_documented_query_works(linking: LinkingStack, product_names: list
         assert name in names({"match": {"product_name": "hiking backpack"}})
         assert name in names({"term": {"product_name.raw": name}})
         assert names({"nested": nested})
-        strong = {"bool": {"must": [{"match": {"keywords.keyword": "hiking"}}, {"range": {"keywords.score": {"gte": 0.6}}}]}}
+        strong = {
+            "bool": {"must": [{"match": {"keywords.keyword": "hiking"}}, {"range": {"keywords.score": {"gte": 0.6}}}]}
+        }
         found = client.search(
             index=linking.index, query={"nested": {"path": "keywords", "query": strong, "inner_hits": {}}}, size=5
         )
@@ -78,14 +80,17 @@ def test_every_documented_query_works(linking: LinkingStack, product_names: list
             inner = [h["_source"] for h in hit["inner_hits"]["keywords"]["hits"]["hits"]]
             assert inner
             assert all(k["score"] >= 0.6 and "hiking" in k["keyword"] for k in inner)
-        raw = {"path": "keywords", "query": {"term": {"keywords.keyword.raw": hits[0]["_source"]["keywords"][0]["keyword"]}}}
+        raw = {
+            "path": "keywords",
+            "query": {"term": {"keywords.keyword.raw": hits[0]["_source"]["keywords"][0]["keyword"]}},
+        }
         assert hits[0]["_source"]["product_name"] in names({"nested": raw})
         assert client.get(index=linking.index, id=name)["_source"]["product_name"] == name
         assert client.count(index=linking.index)["count"] == PRODUCTS
 
 
 def test_names_that_break_others_are_linked_or_set_aside_and_counted(linking: LinkingStack) -> None:
-    names = ["x" * 10_000, "長" * 171, "🎒 bag", "bell\x07 and nul \x00 inside", "tab\tinside", "quote \" and \\ slash"]
+    names = ["x" * 10_000, "長" * 171, "🎒 bag", "bell\x07 and nul \x00 inside", "tab\tinside", 'quote " and \\ slash']
     lines = [*names, "", "  ", names[2]]
     path = linking.folder / "odd.txt"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\r\n\xed\xa0\x80\r\n")
@@ -212,9 +217,7 @@ def test_a_collection_of_another_model_is_refused(linking: LinkingStack, tmp_pat
         ({"products": "/nowhere/products.txt"}, "/nowhere/products.txt does not exist"),
     ],
 )
-def test_what_is_missing_is_named_with_the_remedy(
-    linking: LinkingStack, values: dict[str, str], words: str
-) -> None:
+def test_what_is_missing_is_named_with_the_remedy(linking: LinkingStack, values: dict[str, str], words: str) -> None:
     with pytest.raises(InputError, match=words):
         plan(linking.parameters(**values), new_run(), linking.settings)
 

@@ -128,7 +128,7 @@ def test_a_backfill_runs_once_for_each_day(api: AirflowApi) -> None:
     api.set_paused("sums", paused=False)
     backfill = api.backfill("sums", datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 3, 23, 59, 59, tzinfo=UTC))
     api.wait_backfill(backfill, seconds=240)
-    days = sorted(run["logical_date"][:10] for run in api.runs("sums") if run["run_type"] == "backfill")
+    days = sorted(run["data_interval_end"][:10] for run in api.runs("sums") if run["run_type"] == "backfill")
     assert days == ["2026-03-01", "2026-03-02", "2026-03-03"]
 
 

@@ -13,7 +13,7 @@ def test_names_sort_by_time_whatever_the_time_zone() -> None:
     early = generation_name("keywords", datetime(2026, 11, 21, 8, 0, tzinfo=seoul), KEY)
     late = generation_name("keywords", datetime(2026, 11, 21, 7, 0, tzinfo=UTC), KEY)
     assert early < late
-    assert late == f"keywords__20261121t070000-{KEY[:8]}"
+    assert late == f"keywords__20261121t070000000-{KEY[:8]}"
     assert alias_of(late) == "keywords"
 
 

@@ -129,5 +129,5 @@ def test_a_python_for_triton_has_its_shared_library() -> None:
     import subprocess
 
     found = find_libpython_interpreter()
-    code = "import ctypes, sys, sysconfig as c; ctypes.CDLL(c.get_config_var('LIBDIR') + '/' + c.get_config_var('INSTSONAME'))"
+    code = "import ctypes, sysconfig; v = sysconfig.get_config_var; ctypes.CDLL(v('LIBDIR') + '/' + v('INSTSONAME'))"
     subprocess.run([found, "-c", code], check=True)

@@ -1,0 +1,159 @@
+"""What was refused is sent again after the cause is mended, and nothing is doubled by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from elasticsearch import Elasticsearch
+
+from include.elastic.bulk import BulkCounts, BulkWriter
+from include.elastic.dead_letters import LetterBox, inventory, read_letters
+from include.elastic.documents import Document
+from include.elastic.parameters import ReplayParameters
+from include.elastic.replay import replay, replay_dead_letters
+from include.elastic.verify import verify
+from include.errors import InputError, ServiceUnavailable
+from include.settings import Settings
+from tests.integration.elasticsearch_server import ElasticsearchServer
+
+RED = [Document(f"red-{n}", {"keyword": f"赤い {n}", "keyword_id": n, "colour": "red"}) for n in range(5)]
+BROKEN = [Document("broken", {"keyword": "lone \ud800 surrogate", "keyword_id": 1})]
+
+
+def mend(client: Elasticsearch, index: str) -> None:
+    client.indices.put_mapping(index=index, properties={"colour": {"type": "keyword"}})
+
+
+def test_after_the_cause_is_mended_a_replay_writes_what_it_can_and_keeps_the_rest(
+    es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path
+) -> None:
+    assert writer.write([*RED, *BROKEN]) == BulkCounts(dead=6)
+    assert replay(es_client, dead_letters, "run") == BulkCounts(dead=6)  # nothing is mended yet
+    assert inventory(dead_letters)[0].letters == 6
+
+    mend(es_client, writer.index)
+    assert replay(es_client, dead_letters, "run") == BulkCounts(indexed=5, dead=1)
+    verify(es_client, writer.index, RED, count=5)
+    (left,) = inventory(dead_letters)
+    assert left.reasons == {"not_encodable": 1}
+    assert left.samples[0].document == BROKEN[0].source
+
+    assert replay(es_client, dead_letters, "run") == BulkCounts(dead=1)  # twice adds nothing
+    verify(es_client, writer.index, RED, count=5)
+
+
+def test_letters_of_a_shard_that_was_done_twice_are_one(
+    es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path
+) -> None:
+    writer.write(RED)
+    writer.write(RED)
+    assert inventory(dead_letters)[0].letters == 5
+    mend(es_client, writer.index)
+    assert replay(es_client, dead_letters, "run") == BulkCounts(indexed=5)
+    assert inventory(dead_letters) == []
+
+
+def test_an_interrupted_replay_loses_nothing(
+    es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path, elasticsearch: ElasticsearchServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    writer.write([*RED, *BROKEN])
+    mend(es_client, writer.index)
+
+    def interrupted(*_: object) -> BulkCounts:
+        raise ServiceUnavailable("gone in the middle")
+
+    with monkeypatch.context() as patch, pytest.raises(ServiceUnavailable):
+        patch.setattr(BulkWriter, "write", interrupted)
+        replay(es_client, dead_letters, "run")
+    assert inventory(dead_letters)[0].letters == 6
+    writer.write([Document("blue", {"keyword": "x", "keyword_id": 1, "shape": "round"})])  # meanwhile
+    assert replay(es_client, dead_letters, "run") == BulkCounts(indexed=5, dead=2)
+    verify(es_client, writer.index, RED, count=5)
+
+
+def test_a_replay_does_not_replace_what_a_later_run_wrote(
+    es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path
+) -> None:
+    def of_version(version: int, run: str) -> BulkWriter:
+        return BulkWriter(es_client, writer.index, run_id=run, dead_letters=dead_letters, version=version)
+
+    assert of_version(1000, "monday").write(RED) == BulkCounts(dead=5)
+    later = Document(RED[0].id, {"keyword": "of tuesday", "keyword_id": 0})
+    assert of_version(2000, "tuesday").write([later]) == BulkCounts(indexed=1)
+    mend(es_client, writer.index)
+    assert replay(es_client, dead_letters, "monday") == BulkCounts(indexed=4, skipped={"older": 1})
+    verify(es_client, writer.index, [later, *RED[1:]], count=5)
+
+
+def test_letters_for_an_index_that_is_gone_stay(
+    es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path
+) -> None:
+    writer.write(RED)
+    es_client.indices.delete(index=writer.index)
+    assert replay(es_client, dead_letters, "run") == BulkCounts(dead=5)
+    assert inventory(dead_letters)[0].letters == 5
+    assert not es_client.indices.exists(index=writer.index)
+
+
+class TestTheTask:
+    """``replay_dead_letters`` as the DAG and the command call it."""
+
+    def settings(self, elasticsearch: ElasticsearchServer, tmp_path: Path) -> Settings:
+        return Settings(es_url=elasticsearch.connection.hosts[0], state_dir=tmp_path)
+
+    def parameters(self, settings: Settings, **values: object) -> ReplayParameters:
+        return ReplayParameters.checked({"es_url": settings.es_url, **values})
+
+    def test_a_dry_run_tells_and_sends_nothing(
+        self, elasticsearch: ElasticsearchServer, es_client: Elasticsearch, writer: BulkWriter, tmp_path: Path
+    ) -> None:
+        settings = self.settings(elasticsearch, tmp_path)
+        writer.write(RED)
+        mend(es_client, writer.index)
+        told = replay_dead_letters(self.parameters(settings), settings)
+        assert told["letters"] == 5
+        assert told["runs"][0]["reasons"] == {"strict_dynamic_mapping_exception": 5}
+        assert es_client.count(index=writer.index)["count"] == 0
+
+    def test_all_runs_or_one_are_replayed(
+        self, elasticsearch: ElasticsearchServer, es_client: Elasticsearch, writer: BulkWriter, tmp_path: Path,
+        dead_letters: Path,
+    ) -> None:  # fmt: skip
+        settings = self.settings(elasticsearch, tmp_path)
+        for run, document in zip(("one", "two", "three"), RED[:3], strict=True):
+            BulkWriter(es_client, writer.index, run_id=run, dead_letters=dead_letters).write([document])
+        mend(es_client, writer.index)
+        told = replay_dead_letters(self.parameters(settings, run="two", dry_run=False), settings)
+        assert (told["letters"], told["indexed"]) == (1, 1)
+        told = replay_dead_letters(self.parameters(settings, dry_run=False), settings)
+        assert (told["letters"], told["indexed"], told["dead"]) == (2, 2, 0)
+        verify(es_client, writer.index, RED[:3], count=3)
+        with pytest.raises(InputError, match="'two' has no dead letters"):
+            replay_dead_letters(self.parameters(settings, run="two"), settings)
+
+    def test_what_it_tells_fits_where_task_results_travel(
+        self, elasticsearch: ElasticsearchServer, writer: BulkWriter, es_client: Elasticsearch, tmp_path: Path,
+        dead_letters: Path,
+    ) -> None:  # fmt: skip
+        settings = self.settings(elasticsearch, tmp_path)
+        for number in range(30):
+            run = f"{'long' * 20}-{number}"
+            document = Document("x" * 600, {"keyword": "x" * 10_000})
+            BulkWriter(es_client, writer.index, run_id=run, dead_letters=dead_letters).write([*RED, document])
+        told = replay_dead_letters(self.parameters(settings), settings)
+        assert told["letters"] == 180
+        assert len(json.dumps(told)) < 4096
+
+
+def test_a_letter_says_all_that_is_known(writer: BulkWriter, dead_letters: Path) -> None:
+    writer.write(RED[:1])
+    (letter,) = read_letters([LetterBox(dead_letters, "run").path])
+    assert letter.document == RED[0].source
+    assert letter.operation == {"index": {"_id": "red-0"}}
+    assert (letter.run, letter.index, letter.status, letter.attempts) == ("run", writer.index, 400, 1)
+    assert letter.error["type"] == "strict_dynamic_mapping_exception"
+    assert "colour" in letter.error["reason"]
+    assert letter.time.startswith("20")

@@ -1,0 +1,51 @@
+"""`embsearch stack …` while no stack is up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from include.cli.stack import app
+from include.local_stack.lifecycle import change
+from include.settings import get_settings
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, bare_settings: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EMBSEARCH_LOCAL_DIR", str(tmp_path / "local"))
+    monkeypatch.setenv("EMBSEARCH_LOG_DIR", str(tmp_path / "logs"))
+    get_settings.cache_clear()
+    return tmp_path / "local"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_status_of_a_stack_that_is_down_fails_and_says_how_to_start_it() -> None:
+    result = run("status")
+    assert result.exit_code == 1
+    assert "make up" in result.output
+
+
+def test_down_may_be_called_when_nothing_runs() -> None:
+    result = run("down")
+    assert result.exit_code == 0
+    assert "Nothing was running" in result.output
+
+
+def test_down_while_another_starts_the_stack_can_be_tried_again(folder: Path) -> None:
+    with change(folder / "run", "starting the stack"):
+        result = run("down")
+    assert result.exit_code == 75
+    assert "starting the stack" in result.output
+
+
+def test_logs_of_an_unknown_service_name_those_that_there_are(folder: Path) -> None:
+    (folder / "logs").mkdir(parents=True)
+    (folder / "logs" / "triton.log").touch()
+    result = run("logs", "tritn")
+    assert result.exit_code == 1
+    assert "there are: triton" in result.output

@@ -1,0 +1,69 @@
+"""From settings to a client's arguments, with secrets kept out of sight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from include.elastic.connection import EsConnection
+from include.errors import InputError
+from include.settings import Settings
+
+
+def connection(urls: str | None = None, **values: Any) -> EsConnection:
+    return EsConnection.from_settings(Settings(**{"es_url": "http://localhost:9200", **values}), urls=urls)
+
+
+pytestmark = pytest.mark.usefixtures("bare_settings")
+
+
+def test_the_default_is_one_plain_host() -> None:
+    assert connection() == EsConnection(("http://localhost:9200",))
+
+
+def test_several_hosts_are_separated_by_commas_and_ports_have_defaults() -> None:
+    found = connection("http://one, https://two/prefix/ ,http://[::1]:9201")
+    assert found.hosts == ("http://one:9200", "https://two:443/prefix", "http://[::1]:9201")
+
+
+def test_a_login_is_sent_as_utf_8() -> None:
+    made = connection(es_user="ünal", es_password=SecretStr("pä:ss"))
+    assert made.client_arguments()["headers"] == {"authorization": "Basic w7xuYWw6cMOkOnNz"}
+
+
+def test_a_login_inside_a_url_is_used_when_there_is_no_other() -> None:
+    inside = "https://user:p%40ss@host:9200"
+    assert connection(inside) == EsConnection(("https://host:9200",), "user", "p@ss")
+    assert connection(inside, es_api_key=SecretStr("key")) == EsConnection(("https://host:9200",), api_key="key")
+    assert connection(inside, es_user="u", es_password=SecretStr("p")) == EsConnection(("https://host:9200",), "u", "p")
+
+
+def test_a_fingerprint_is_enough_without_an_authority() -> None:
+    made = connection("https://host", es_ssl_fingerprint="ab" * 32, es_ca_certs=Path("/ca.pem"))
+    assert made.client_arguments()["ssl_assert_fingerprint"] == "ab" * 32
+    assert "ca_certs" not in made.client_arguments()
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(connection("https://user:hidden@host")) + repr(connection(es_api_key=SecretStr("hidden")))
+    assert "hidden" not in shown
+
+
+@pytest.mark.parametrize("url", ["localhost:9200", "ftp://host", "http://", "http://host:99999", " , "])
+def test_what_is_no_url_is_refused(url: str) -> None:
+    with pytest.raises(InputError, match="EMBSEARCH_ES_URL|not the URL of an Elasticsearch host"):
+        connection(url)
+
+
+def test_a_refused_url_does_not_show_its_password() -> None:
+    with pytest.raises(InputError) as caught:
+        connection("ftp://user:hidden@host")
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_api_key_and_a_password_exclude_each_other() -> None:
+    with pytest.raises(InputError, match="Both an API key and a password"):
+        connection(es_api_key=SecretStr("key"), es_user="user", es_password=SecretStr("password"))

@@ -1,0 +1,94 @@
+"""Dead letters are on the disk, once each, whatever is in them and whoever writes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.elastic.dead_letters import DeadLetter, LetterBox, inventory, read_letters
+from include.errors import ContractError
+
+
+def letter(number: int, *, attempts: int = 1, **document: Any) -> DeadLetter:
+    source: Mapping[str, Any] = document or {"keyword": f"赤い {number}"}
+    error = {"type": "document_parsing_exception", "reason": "no"}
+    operation = {"index": {"_id": str(number), "version": 7}}
+    return DeadLetter(
+        f"2026-11-21T07:00:{number:02d}+00:00", "run", "keywords__g1", operation, source, error, 400, attempts
+    )
+
+
+def test_a_letter_is_read_back_as_it_was(tmp_path: Path) -> None:
+    letters = [
+        letter(1),
+        letter(2, keyword="lone \ud800"),
+        letter(3, keyword="\x00\r\n\u2028"),
+        letter(4, nested=[{"a": 1.5}]),
+    ]
+    LetterBox(tmp_path, "run").append(letters)
+    assert list(read_letters([tmp_path / "run.jsonl"])) == letters
+    assert "赤い" in (tmp_path / "run.jsonl").read_text(encoding="utf-8")  # people read it too
+
+
+def test_a_document_that_died_twice_is_there_once_as_it_died_last(tmp_path: Path) -> None:
+    box = LetterBox(tmp_path, "run")
+    box.append([letter(1), letter(2)])
+    box.append([letter(1, attempts=2), letter(1, keyword="another with the same id")])
+    assert list(read_letters([box.path])) == [
+        letter(2),
+        letter(1, attempts=2),
+        letter(1, keyword="another with the same id"),
+    ]
+
+
+def test_the_standing_list_counts_by_run_and_reason(tmp_path: Path) -> None:
+    assert inventory(tmp_path) == []
+    LetterBox(tmp_path, "one").append([letter(n) for n in range(10)])
+    LetterBox(tmp_path, "two").append([letter(1)])
+    LetterBox(tmp_path, "two").take()  # a replay that was interrupted
+    LetterBox(tmp_path, "two").append([letter(2)])
+    one, two = inventory(tmp_path)
+    assert (one.run, one.letters, one.reasons) == ("one", 10, {"document_parsing_exception": 10})
+    assert (one.oldest, one.newest) == (letter(0).time, letter(9).time)
+    assert one.indexes == ("keywords__g1",)
+    assert len(one.samples) == 3
+    assert (two.run, two.letters) == ("two", 2)
+
+
+def test_a_run_may_have_any_name(tmp_path: Path) -> None:
+    LetterBox(tmp_path, "manual__2026-11-21T07:00:00+00:00/../x").append([letter(1)])
+    (found,) = inventory(tmp_path)
+    assert found.letters == 1
+    assert LetterBox(tmp_path, found.run).take()
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    box = LetterBox(tmp_path, "run")
+    box.append([letter(1)])
+    with box.path.open("a") as file:
+        file.write('{"time": "2026"\n')
+    with pytest.raises(ContractError, match=r"run\.jsonl, line 2 is damaged"):
+        list(read_letters([box.path]))
+
+
+def append_many(folder: Path, first: int) -> None:
+    for number in range(first, first + 50):
+        LetterBox(folder, "run").append([letter(number, keyword="long " * 2000), letter(number)])
+
+
+def test_several_processes_append_whole_lines(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=append_many, args=(tmp_path, first)) for first in (0, 100, 200)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    lines = (tmp_path / "run.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len([json.loads(line) for line in lines]) == 300
+    assert inventory(tmp_path)[0].letters == 300
