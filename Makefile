@@ -7,7 +7,7 @@ LOCK := .local/bootstrap/bin/uv pip compile --quiet --universal --python-version
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install tools up down status logs demo test lint unit dags integration bench clean lock
+.PHONY: help install tools up down status logs demo test lint unit dags integration docs bench clean lock
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -50,6 +50,9 @@ dags: tools ## check the DAGs
 
 integration: tools ## run the tests on real servers, which they start on free ports
 	@$(BIN)/python -m pytest tests/integration
+
+docs: tools ## write docs/dags.md anew from the DAGs
+	@AIRFLOW_HOME=$(CURDIR)/.local/airflow-docs PYTHONPATH=.:plugins $(BIN)/python -m search_ops.dag_docs
 
 bench: install ## measure each stage beside its baseline
 	@$(BIN)/embsearch bench all

@@ -1,0 +1,126 @@
+"""The DAGs in real Airflow: the chain by assets, forms, backfill, what travels between tasks."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from elasticsearch import Elasticsearch
+
+from include.errors import InputError
+from include.linking.parameters import LinkingParameters
+from include.local_stack import stack
+from tests.integration.airflow.conftest import DAILY_PRODUCTS, DAYS, KEYWORDS, PRODUCTS, RunningStack
+
+XCOM_LIMIT = 4096
+
+
+def test_one_export_leads_to_linked_products(running_stack: RunningStack, chain: dict[str, dict[str, Any]]) -> None:
+    assert chain["model_export"]["gate"]["min_cosine"] >= 0.9999
+    assert chain["triton_deployment"]["version"] == 1
+    assert chain["keyword_vector_index"]["counts"]["written"] == KEYWORDS
+    assert chain["keyword_vector_index"]["gate"]["recall"] >= 0.98
+    assert chain["keyword_text_index"]["counts"]["written"] == KEYWORDS
+    assert chain["product_linking"]["counts"] == {"read": PRODUCTS, "written": PRODUCTS, "skipped": {}, "dead": 0}
+    assert chain["product_linking"]["keyword_generation"] == chain["keyword_vector_index"]["generation"]
+    assert running_stack.documents("product_keywords") == PRODUCTS
+    assert running_stack.documents("keywords") == KEYWORDS
+
+
+def test_figures_travel_with_the_asset_events(running_stack: RunningStack, chain: dict[str, dict[str, Any]]) -> None:
+    events = _get(running_stack, "/api/v2/assets/events?limit=100")["asset_events"]
+    extras = {event["name"]: event["extra"] for event in events}
+    assert extras["keyword_vectors"]["generation"] == chain["keyword_vector_index"]["generation"]
+    assert extras["product_links"]["counts"]["written"] > 0
+    assert extras["served_model"]["fingerprint"] == chain["keyword_vector_index"]["model_fingerprint"]
+
+
+def test_a_backfill_of_three_days_links_each_days_own_file(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]]
+) -> None:
+    api, dag = running_stack.api, "product_linking_daily"
+    before = running_stack.documents("product_keywords")
+    api.set_paused(dag, paused=False)
+    last = DAYS[-1] + timedelta(days=1)  # a day without a file
+    backfill = api.backfill(dag, DAYS[0], last + timedelta(hours=23, minutes=59, seconds=59))
+    api.wait_backfill(backfill, seconds=300)
+    runs = {r["data_interval_end"][:10]: r["dag_run_id"] for r in api.runs(dag) if r["run_type"] == "backfill"}
+    assert len(runs) == len(DAYS) + 1
+    for day in DAYS:
+        utc_day = f"{(day - timedelta(days=1)):%Y-%m-%d}"  # 06:00 in Seoul is 21:00 UTC of the day before
+        counts = api.xcom(dag, runs[utc_day], "publish")["counts"]
+        assert counts["read"] == counts["written"] + sum(counts["skipped"].values()) == DAILY_PRODUCTS
+        names = (running_stack.folder / f"daily_{day:%Y-%m-%d}.txt").read_text().splitlines()
+        with Elasticsearch(running_stack.settings.es_url) as client:
+            found = client.mget(index="product_keywords", ids=names)["docs"]
+        assert all(document["found"] for document in found)
+    skipped = api.task_states(dag, runs[f"{(last - timedelta(days=1)):%Y-%m-%d}"])
+    assert set(skipped.values()) == {"skipped"}
+    after = running_stack.documents("product_keywords")
+    assert before < after <= before + len(DAYS) * DAILY_PRODUCTS
+
+
+def test_nothing_that_travels_between_tasks_is_larger_than_4_kib(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]]
+) -> None:
+    path = "/api/v2/dags/~/dagRuns/~/taskInstances/~/xcomEntries?limit=1000"
+    entries = _get(running_stack, path)["xcom_entries"]
+    assert {entry["dag_id"] for entry in entries} >= set(chain)
+    for entry in entries:
+        run = f"/api/v2/dags/{entry['dag_id']}/dagRuns/{entry['run_id']}/taskInstances/{entry['task_id']}"
+        value = _get(running_stack, f"{run}/xcomEntries/{entry['key']}?map_index={entry['map_index']}")["value"]
+        assert len(json.dumps(value).encode()) < XCOM_LIMIT, entry
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("top_k", 5000), ("mode", "fast"), ("index", "Bad Name"), ("limit", "all")]
+)
+def test_rest_and_command_line_refuse_with_the_same_words(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]], name: str, value: object
+) -> None:
+    with pytest.raises(InputError) as by_rest:
+        running_stack.api.trigger("product_linking", {name: value})
+    with pytest.raises(InputError) as by_command:
+        LinkingParameters.checked({name: value})
+    assert str(by_command.value) in str(by_rest.value)
+
+
+def test_an_unknown_parameter_fails_the_run_at_its_first_task_without_a_retry(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]]
+) -> None:
+    api = running_stack.api
+    run = api.trigger("product_linking", {"topk": 3})
+    assert api.wait("product_linking", run, seconds=120) == "failed"
+    states = api.task_states("product_linking", run)
+    assert states["plan"] == "failed"
+    assert states["publish"] == "upstream_failed"
+
+
+def test_a_manual_run_with_its_own_values_serves_a_new_generation(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]]
+) -> None:
+    api = running_stack.api
+    run = api.trigger("product_linking", {"limit": 20, "top_k": 3, "index": "few_links"})
+    assert api.wait("product_linking", run, seconds=240) == "success"
+    assert running_stack.documents("few_links") == 20
+
+
+def test_dead_letters_are_shown_by_default_and_nothing_is_sent(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]]
+) -> None:
+    api = running_stack.api
+    run = api.trigger("dead_letter_replay")
+    assert api.wait("dead_letter_replay", run, seconds=120) == "success"
+    assert api.xcom("dead_letter_replay", run, "replay") == {"letters": 0, "runs": []}
+
+
+def test_without_a_login_nothing_is_shown(running_stack: RunningStack) -> None:
+    url = stack.local_airflow(running_stack.settings).url
+    assert httpx.get(f"{url}/api/v2/dags", trust_env=False).status_code == 401
+
+
+def _get(running: RunningStack, path: str) -> Any:
+    return running.api._call("GET", path)
