@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
+from pydantic import ValidationError as PydanticError
 
 from include.errors import InputError
 
@@ -45,4 +46,9 @@ class Parameters(BaseModel):
             except ValidationError as error:
                 msg = f"Invalid input for param {name}: {error.message}"
                 raise InputError(msg) from None
-        return cls(**values)
+        try:
+            return cls(**values)
+        except PydanticError as error:  # what JSON Schema lets pass: NaN, text that is not Unicode
+            first = error.errors()[0]
+            msg = f"Invalid input for param {first['loc'][0]}: {first['msg']}"
+            raise InputError(msg) from None

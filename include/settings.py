@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     es_replicas: Annotated[int, Field(ge=0, le=10)] = 0
     keep_generations: Annotated[int, Field(ge=2, le=50)] = 2  # the served one and those to roll back to
 
-    # The model server. `auto` takes OpenVINO in bfloat16 where this machine's CPU has AMX, else ONNX Runtime in float32;
+    # The model server. `auto` takes OpenVINO in bfloat16 where the CPU has AMX, else ONNX Runtime in float32;
     # name one when Triton runs on another kind of CPU: it decides the precision, and so the fingerprint of all vectors.
     triton_runtime: Literal["auto", "openvino", "onnxruntime"] = "auto"
     triton_instances: Annotated[int, Field(ge=1, le=64)] = 2  # one thread each: as many as the server has cores

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from include.errors import ContractError, GateFailed
 from include.generations.counts import Counts
 from include.generations.run import Run
 from include.parameters import Parameters
@@ -40,8 +41,12 @@ def load_workflow(module: str) -> Workflow:
 
 
 def run_workflow(module: str, parameters: Parameters, run: Run, settings: Settings) -> tuple[Build, dict[str, Any]]:
-    """All steps in this process; an interrupted run is resumed."""
+    """All steps in this process; an interrupted run is resumed, one whose build was refused starts a new one."""
     workflow = load_workflow(module)
     build = workflow.plan(parameters, run, settings)
     workflow.run_shards(build, range(build.input.shards), settings)
-    return build, workflow.publish(build, settings)
+    try:
+        return build, workflow.publish(build, settings)
+    except (GateFailed, ContractError) as error:
+        build.mark_refused(str(error))
+        raise

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from include.local_stack.access import OUTSIDE, reachable
 from include.local_stack.ports import free_ports
 from include.settings import PROJECT_ROOT, Settings, get_settings
 
@@ -41,6 +43,15 @@ def settings_in(folder: Path) -> Settings:
 
 
 @pytest.fixture
-def own_settings(tmp_path: Path, bare_settings: None) -> Settings:
+def own_settings(tmp_path: Path, bare_settings: None) -> Iterator[Settings]:
     """Settings that share no port and no data with anything else."""
-    return settings_in(tmp_path)
+    settings = settings_in(tmp_path)
+    yield settings
+    remove_outside(settings)
+
+
+def remove_outside(settings: Settings) -> None:
+    """What Elasticsearch keeps elsewhere when root's folder is closed to its user, as pytest's are."""
+    for name in ("elasticsearch", "elasticsearch/node"):
+        if (folder := reachable(settings.local_dir / name)).is_relative_to(OUTSIDE):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -102,7 +102,7 @@ LAST_TASK = {
 def show(settings: Settings, summaries: dict[str, dict[str, Any]], wall: float) -> None:
     """The table of stages, ten linked products, where Airflow is, and queries to try."""
     from include.cli.tables import console, print_samples, stage_table  # noqa: PLC0415
-    from include.linking.sample import sample_documents  # noqa: PLC0415
+    from include.linking.documents import sample_documents  # noqa: PLC0415
     from include.local_stack.airflow import USER  # noqa: PLC0415
     from include.local_stack.stack import local_airflow  # noqa: PLC0415
     from include.sources.build import Build, builds_root  # noqa: PLC0415

@@ -48,7 +48,7 @@ def index_text(parameters: TextIndexParameters) -> None:
 @takes(LinkingParameters)
 def link(parameters: LinkingParameters) -> None:
     """Link products to their nearest keywords."""
-    from include.linking.sample import sample_documents  # noqa: PLC0415
+    from include.linking.documents import sample_documents  # noqa: PLC0415
 
     with _job("link", "include.linking.workflow", parameters, parameters.products) as build:
         print_samples(sample_documents(build, get_settings(), 10))

@@ -8,7 +8,10 @@ from include.cli import demo, jobs, models, search, stack
 from include.cli.bench import app as bench_app
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="An embedding search that stays fresh: see README.md."
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes cut long values and break sentences
+    help="An embedding search that stays fresh: see README.md.",
 )
 app.add_typer(jobs.app)
 app.add_typer(models.app)

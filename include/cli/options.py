@@ -45,7 +45,7 @@ def takes(kind: type[P], **arguments: Any) -> Callable[[Callable[..., None]], Ca
 
 
 def _option(name: str, schema: dict[str, Any]) -> inspect.Parameter:
-    help_text = f"{schema.get('description', '')} {_bounds(schema)}Default: {schema['default'] or 'empty'}."
+    help_text = f"{schema.get('description', '')} {_bounds(schema)}Default: {_shown(schema['default'])}."
     names = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
     option = typer.Option(None, *names, help=help_text, show_default=False, metavar=schema["type"].upper())
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=str | None)
@@ -57,6 +57,10 @@ def _bounds(schema: dict[str, Any]) -> str:
     if "minimum" in schema:
         return f"{schema['minimum']} to {schema['maximum']}. "
     return ""
+
+
+def _shown(default: Any) -> str:
+    return "empty" if default == "" else str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _value(text: str, schema: dict[str, Any]) -> Any:

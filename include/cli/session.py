@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,9 @@ _LIBRARIES = ("elastic_transport", "elasticsearch", "httpx", "httpcore", "urllib
 
 @contextmanager
 def command_session(command: str, settings: Settings) -> Iterator[Path]:
-    """Log to the terminal and to ``logs/<command>/<command>_<time>.log``; turn failures into an exit status."""
-    log_file = settings.log_dir / command / f"{command}_{datetime.now():%Y%m%d_%H%M%S}.log"  # noqa: DTZ005 — local time
+    """Log to the terminal and to ``logs/<command>/<command>_<time>_<pid>.log``; turn failures into an exit status."""
+    now = datetime.now()  # noqa: DTZ005 — local time
+    log_file = settings.log_dir / command / f"{command}_{now:%Y%m%d_%H%M%S}_{os.getpid()}.log"
     _log_to(log_file)
     try:
         yield log_file
@@ -37,6 +39,11 @@ def command_session(command: str, settings: Settings) -> Iterator[Path]:
     except KeyboardInterrupt:
         typer.secho(f"{command}: interrupted. The same command goes on where this one stopped.", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    except typer.Exit:
+        raise
+    except Exception:
+        logging.getLogger(__name__).debug("failed", exc_info=True)  # the terminal gets it from Python
+        raise
 
 
 def _log_to(log_file: Path) -> None:

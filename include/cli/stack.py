@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from include.cli.session import FAILED, command_session
 from include.cli.tables import console
@@ -81,13 +81,13 @@ def print_status(found: Sequence[ServiceStatus], settings: Settings) -> None:
     """A table of the services, and how to log in to Airflow."""
     table = Table("service", "state", "pid", "up for", "at", box=box.SIMPLE_HEAD)
     for service in found:
-        state = f"[green]{service.state}[/]" if service.ready else f"[red]{service.state}[/]"
+        state = Text(service.state, "green" if service.ready else "red")
         up_for = str(timedelta(seconds=service.uptime_seconds)) if service.pid else ""
         table.add_row(service.name, state, str(service.pid or ""), up_for, service.url)
     console.print(table)
-    console.print(f"Logs: {escape(os.path.relpath(stack.log_folder(settings)))}/<service>.log")
+    console.print(f"Logs: {os.path.relpath(stack.log_folder(settings))}/<service>.log")
     local = stack.local_airflow(settings)
-    console.print(f"Airflow: {local.url}  user: {airflow.USER}  password: {escape(local.password)}")
+    console.print(f"Airflow: {local.url}  user: {airflow.USER}  password: {local.password}")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from include.elastic.documents import Document
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False, emoji=False)  # keywords are printed as they are
 
 
 def print_counts(summary: dict[str, Any]) -> None:

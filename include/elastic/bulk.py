@@ -122,14 +122,6 @@ class BulkWriter:
                 raise
         return total + self._bury(dead)
 
-    def flush(self) -> None:
-        """Put on the disk what was written: an index under bulk load may else forget its last seconds in a crash.
-
-        Call it before a shard is declared done.
-        """
-        with translated(self._client, f"flush index {self.index}"):
-            self._client.indices.flush(index=self.index)
-
     def _parts(self, documents: Iterable[Document], dead: list[DeadLetter]) -> Iterator[_Part]:
         """Cut the stream into batches; what cannot be sent goes to ``dead``."""
         entries: list[Entry] = []

@@ -44,15 +44,18 @@ class EsConnection:
         """The settings' connection; ``urls`` (several by commas) replaces its hosts.
 
         Without a port, http is 9200 and https 443. A login inside a URL (``https://user:password@host``) is used when
-        the settings have none.
+        the settings have none. The settings' credentials go to the settings' hosts only, so that whoever may choose
+        ``urls`` cannot collect them.
 
         Raises:
             InputError: a URL is not one, or both an API key and a password are given.
         """
-        parts = [_Host.parse(url.strip()) for url in (urls or settings.es_url).split(",") if url.strip()]
+        parts = [_Host.parse(url) for url in _split(urls or settings.es_url)]
         if not parts:
             msg = "No Elasticsearch host is given. Set EMBSEARCH_ES_URL, for example to http://localhost:9200."
             raise InputError(msg)
+        if urls and not {part.url for part in parts} <= {_Host.parse(url).url for url in _split(settings.es_url)}:
+            settings = settings.model_copy(update={"es_user": None, "es_password": None, "es_api_key": None})
         user, password, api_key = settings.es_user, _revealed(settings.es_password), _revealed(settings.es_api_key)
         if api_key and password:
             msg = "Both an API key and a password are given for Elasticsearch. Unset one of them."
@@ -81,6 +84,10 @@ class EsConnection:
         elif self.ca_certs:
             arguments["ca_certs"] = str(self.ca_certs)
         return arguments
+
+
+def _split(urls: str) -> list[str]:
+    return [url.strip() for url in urls.split(",") if url.strip()]
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

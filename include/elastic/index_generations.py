@@ -17,7 +17,7 @@ from typing import Any
 from elasticsearch import Elasticsearch, NotFoundError
 
 from include.elastic.errors import translated
-from include.errors import ContractError, InputError
+from include.errors import ContractError, GateFailed, InputError
 from include.generations.names import SEPARATOR, check_alias, generation_name
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class IndexGenerations:
     """
 
     def __init__(self, client: Elasticsearch, alias: str) -> None:
-        self._client = client
+        self.client = client
         self.alias = check_alias(alias)
 
     def create(
@@ -65,8 +65,8 @@ class IndexGenerations:
         if bulk_load:
             settings |= {"refresh_interval": "-1", "translog.durability": "async"}
         mappings = {**mapping, "_meta": {**wanted, STATE: LOADING if bulk_load else READY}}
-        with translated(self._client, f"create index {generation}"):
-            self._client.indices.create(index=generation, settings={"index": settings}, mappings=mappings)
+        with translated(self.client, f"create index {generation}"):
+            self.client.indices.create(index=generation, settings={"index": settings}, mappings=mappings)
         return True
 
     def finalise(self, generation: str) -> None:
@@ -76,24 +76,37 @@ class IndexGenerations:
 
         Raises:
             InputError: there is no such index.
+            GateFailed: it is not the one that was created, but one that Elasticsearch made by itself.
         """
         meta = self.meta(generation)
-        with translated(self._client, f"finalise index {generation}"):
-            self._client.indices.refresh(index=generation)
-            patient = self._client.options(request_timeout=FORCE_MERGE_SECONDS)
+        if STATE not in meta:
+            msg = (
+                f"Index {generation} was deleted while it was filled, and Elasticsearch made it again with a guessed "
+                "mapping. It is not promoted. Start a new run."
+            )
+            raise GateFailed(msg)
+        with translated(self.client, f"finalise index {generation}"):
+            self.client.indices.refresh(index=generation)
+            patient = self.client.options(request_timeout=FORCE_MERGE_SECONDS)
             patient.indices.forcemerge(index=generation, max_num_segments=1)
             settings = {
                 "refresh_interval": None,
                 "translog.durability": None,
                 "number_of_replicas": meta.get(REPLICAS, 0),
             }
-            self._client.indices.put_settings(index=generation, settings={"index": settings})
-            self._client.indices.put_mapping(index=generation, meta={**meta, STATE: READY})
+            self.client.indices.put_settings(index=generation, settings={"index": settings})
+            self.client.indices.put_mapping(index=generation, meta={**meta, STATE: READY})
+
+    def refuse(self, generation: str) -> None:
+        """Count a generation that did not pass its gate as unfinished, unless it is served: pruned after a week."""
+        if self.resolve() != generation:
+            with translated(self.client, f"refuse index {generation}"):
+                self.client.indices.put_mapping(index=generation, meta={**self.meta(generation), STATE: LOADING})
 
     def refresh(self, name: str) -> None:
         """Make what was written so far visible to searches."""
-        with translated(self._client, f"refresh index {name}"):
-            self._client.indices.refresh(index=name)
+        with translated(self.client, f"refresh index {name}"):
+            self.client.indices.refresh(index=name)
 
     def promote(self, generation: str) -> str | None:
         """Give the alias to ``generation`` in one step; return the generation that had it before.
@@ -118,8 +131,8 @@ class IndexGenerations:
             actions.insert(0, {"remove_index": {"index": self.alias}})
         else:
             actions += [{"remove": {"index": old, "alias": self.alias}} for old in holders if old != generation]
-        with translated(self._client, f"give alias {self.alias} to {generation}"):
-            self._client.indices.update_aliases(actions=actions)
+        with translated(self.client, f"give alias {self.alias} to {generation}"):
+            self.client.indices.update_aliases(actions=actions)
         log.info("%s serves %s (before: %s)", self.alias, generation, previous)
         return previous
 
@@ -149,7 +162,7 @@ class IndexGenerations:
 
     def generations(self) -> list[str]:
         """The finished generations, oldest first."""
-        return [name for name, state in self._all().items() if state[STATE] != LOADING]
+        return [name for name, state in self._all().items() if state[STATE] == READY]
 
     def prune(self, keep: int) -> list[str]:
         """Drop all but the newest ``keep`` finished generations, and builds abandoned a week ago; return their names.
@@ -163,17 +176,17 @@ class IndexGenerations:
         dropped = [
             name
             for name, facts in everything.items()
-            if name not in kept and (facts[STATE] != LOADING or facts["created"] < oldest)
+            if name not in kept and (facts[STATE] == READY or facts["created"] < oldest)
         ]
         for name in dropped:
-            with translated(self._client, f"drop index {name}"):
-                self._client.options(ignore_status=404).indices.delete(index=name)
+            with translated(self.client, f"drop index {name}"):
+                self.client.options(ignore_status=404).indices.delete(index=name)
         return dropped
 
     def count(self, name: str) -> int:
         """Documents that searches of an index or alias see; the keywords inside a product are not counted."""
-        with translated(self._client, f"count {name}"):
-            return int(self._client.count(index=name)["count"])
+        with translated(self.client, f"count {name}"):
+            return int(self.client.count(index=name)["count"])
 
     def meta(self, name: str) -> dict[str, Any]:
         """What the index says of itself.
@@ -181,13 +194,13 @@ class IndexGenerations:
         Raises:
             InputError: there is no such index.
         """
-        with translated(self._client, f"read index {name}"):
-            (found,) = self._client.indices.get_mapping(index=name).values()
+        with translated(self.client, f"read index {name}"):
+            (found,) = self.client.indices.get_mapping(index=name).values()
         return dict(found["mappings"].get("_meta", {}))
 
     def _exists(self, name: str) -> bool:
-        with translated(self._client, f"look for index {name}"):
-            return bool(self._client.indices.exists(index=name))
+        with translated(self.client, f"look for index {name}"):
+            return bool(self.client.indices.exists(index=name))
 
     def _check_same(self, generation: str, wanted: Mapping[str, Any]) -> None:
         found = self.meta(generation)
@@ -203,9 +216,9 @@ class IndexGenerations:
 
     def _holders(self) -> list[str]:
         """Indices that answer to the alias' name, by name; the write index last."""
-        with translated(self._client, f"look up alias {self.alias}"):
+        with translated(self.client, f"look up alias {self.alias}"):
             try:
-                found = self._client.indices.get(index=self.alias, filter_path="*.aliases")
+                found = self.client.indices.get(index=self.alias, filter_path="*.aliases")
             except NotFoundError:
                 return []
         aliases = {name: facts.get("aliases", {}).get(self.alias, {}) for name, facts in found.items()}
@@ -213,8 +226,8 @@ class IndexGenerations:
 
     def _all(self) -> dict[str, dict[str, Any]]:
         """Every index named as a generation of this alias, oldest first, with its state and time of creation."""
-        with translated(self._client, f"list generations of {self.alias}"):
-            found = self._client.indices.get(
+        with translated(self.client, f"list generations of {self.alias}"):
+            found = self.client.indices.get(
                 index=f"{self.alias}{SEPARATOR}*",
                 filter_path="*.mappings._meta.state,*.settings.index.creation_date",
             )
@@ -228,15 +241,15 @@ class IndexGenerations:
 
     def _keep_as_generation(self) -> str:
         """Clone the index that has the alias' name; return the clone's. Writers are held off from here on."""
-        with translated(self._client, f"keep index {self.alias} as a generation"):
-            settings = self._client.indices.get_settings(index=self.alias)[self.alias]["settings"]["index"]
+        with translated(self.client, f"keep index {self.alias} as a generation"):
+            settings = self.client.indices.get_settings(index=self.alias)[self.alias]["settings"]["index"]
             created = datetime.fromtimestamp(int(settings["creation_date"]) / 1000, UTC)
             name = generation_name(self.alias, created, hashlib.sha256(settings["uuid"].encode()).hexdigest())
-            self._client.options(ignore_status=404).indices.delete(index=name)  # of an attempt that was interrupted
-            self._client.indices.add_block(index=self.alias, block="write")
-            patient = self._client.options(request_timeout=FORCE_MERGE_SECONDS)
+            self.client.options(ignore_status=404).indices.delete(index=name)  # of an attempt that was interrupted
+            self.client.indices.add_block(index=self.alias, block="write")
+            patient = self.client.options(request_timeout=FORCE_MERGE_SECONDS)
             patient.indices.clone(index=self.alias, target=name, settings={"index.blocks.write": None})
             meta = {**self.meta(self.alias), STATE: READY, REPLICAS: int(settings["number_of_replicas"])}
-            self._client.indices.put_mapping(index=name, meta=meta)
+            self.client.indices.put_mapping(index=name, meta=meta)
         log.info("The data of index %s are kept as %s", self.alias, name)
         return name

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from elasticsearch import Elasticsearch
 
 from include.elastic.documents import Document
 from include.elastic.errors import translated
+from include.elastic.index_generations import IndexGenerations
 from include.errors import GateFailed
+
+log = logging.getLogger(__name__)
 
 PAGE = 100
 NAMED = 3  # differing documents that the message names
@@ -51,6 +55,36 @@ def verify(
         )
         raise GateFailed(msg)
     return GateFigures(found, len(documents))
+
+
+def verify_or_send_again(
+    generations: IndexGenerations,
+    generation: str,
+    documents: Sequence[Document],
+    *,
+    count: int,
+    send_all: Callable[[], object],
+) -> GateFigures:
+    """:func:`verify` a finalised generation; when something is missing, send all once more and look again.
+
+    While an index is loaded, its translog reaches the disk every few seconds only, so a server that crashed may have
+    forgotten documents that it had acknowledged. ``send_all`` writes every document again, which changes none that
+    stands.
+
+    Raises:
+        GateFailed: it is still not what was written; the generation counts as unfinished from now on.
+    """
+    try:
+        return verify(generations.client, generation, documents, count=count)
+    except GateFailed as error:
+        log.warning("%s Sending all documents again, in case the server crashed and forgot its last writes.", error)
+    try:
+        send_all()
+        generations.finalise(generation)
+        return verify(generations.client, generation, documents, count=count)
+    except GateFailed:
+        generations.refuse(generation)
+        raise
 
 
 def _differing(client: Elasticsearch, index: str, documents: Sequence[Document]) -> list[Document]:

@@ -12,4 +12,4 @@ class Run:
 
     key: str  # the same for the same work done again, never of the try number
     date: datetime  # what the run is for: the end of its data interval
-    repeats: bool = True  # a finished build of this key is this run's own; False starts a new one
+    repeats: bool = True  # every build of this key is this run's own; False: only one that can still be finished

@@ -11,7 +11,7 @@ from include.settings import Settings
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.collection import keyword_table, served_collection
-from include.vector_store.open import open_store
+from include.vector_store.open import store_of
 from include.vector_store.protocol import NO_ID
 
 
@@ -31,7 +31,7 @@ def search_keywords(parameters: SearchParameters, queries: Sequence[str], settin
         InputError: there is no such model or collection.
         ContractError: the served model is not the one that made the collection's vectors.
     """
-    store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
+    store = store_of(settings, parameters.qdrant_url)
     try:
         with TritonClient(parameters.kserve_url) as client:
             embedder = Embedder(client, get_model(parameters.model))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from elasticsearch import Elasticsearch
 
 from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import KEYWORD_MAPPING
-from include.elastic.verify import verify
+from include.elastic.replay import dead_letter_folder
+from include.elastic.verify import verify_or_send_again
 from include.generations.counts import Counts
 from include.generations.names import refuse_older
 from include.generations.run import Run
@@ -60,15 +62,19 @@ def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Count
     parameters = TextIndexParameters(**build.facts["parameters"])
     total = Counts()
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
-        writer = BulkWriter(
-            client, build.generation, run_id=build.generation, dead_letters=settings.state_dir / "dead_letters",
-            in_flight=parameters.workers,
-        )  # fmt: skip
+        writer = _writer(client, build, settings)
         for index in shards:
             manifest = build.finished(index) or _index_shard(build, index, writer)
             total += manifest.counts
             log.info("shard %d/%d: %s", index + 1, build.input.shards, manifest.counts.as_dict())
     return total
+
+
+def _writer(client: Elasticsearch, build: Build, settings: Settings) -> BulkWriter:
+    return BulkWriter(
+        client, build.generation, run_id=build.generation, dead_letters=dead_letter_folder(settings),
+        in_flight=build.facts["parameters"]["workers"],
+    )  # fmt: skip
 
 
 def keyword_document(keyword_id: int, keyword: str) -> Document:
@@ -106,7 +112,10 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
         generations = IndexGenerations(client, parameters.index)
         refuse_older(parameters.index, generations.resolve(), build.generation)
         generations.finalise(build.generation)
-        gate = verify(client, build.generation, _sample(build), count=counts.written)
+        gate = verify_or_send_again(
+            generations, build.generation, _sample(build), count=counts.written,
+            send_all=lambda: _writer(client, build, settings).write(_documents(build)),
+        )  # fmt: skip
         previous = generations.promote(build.generation)
         generations.prune(keep=settings.keep_generations)
         kept = generations.generations()
@@ -121,6 +130,10 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     build.mark_published(summary)
     prune_builds(settings, KIND, build.alias, keep=kept)
     return summary
+
+
+def _documents(build: Build) -> Iterator[Document]:
+    return (keyword_document(r.number, r.text) for shard in range(build.input.shards) for r in build.rows(shard))
 
 
 def _sample(build: Build) -> list[Document]:

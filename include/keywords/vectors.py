@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from include.catalog.fingerprint import vector_fingerprint
 from include.catalog.models import get_model
-from include.errors import ContractError
+from include.errors import ContractError, GateFailed
 from include.generations.counts import Counts
 from include.generations.names import refuse_older
 from include.generations.run import Run
@@ -29,8 +29,9 @@ from include.sources.files import Source, find_input
 from include.sources.plan import text_hash
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
-from include.vector_store.gate import check_vectors
-from include.vector_store.open import open_store
+from include.vector_store.gate import VectorFigures, check_vectors
+from include.vector_store.open import store_of
+from include.vector_store.protocol import KeywordStore
 
 log = logging.getLogger(__name__)
 
@@ -98,11 +99,15 @@ def _embedder(client: TritonClient, build: Build) -> Embedder:
 
 
 def _known_vectors(build: Build, settings: Settings) -> KnownVectors:
-    """Vectors of the newest published build with the same fingerprint."""
+    """Vectors of the newest published build with the same fingerprint.
+
+    Raises:
+        ContractError: a part of it has changed since it was made.
+    """
     for earlier in reversed(list(all_builds(settings, KIND, build.alias))):
         same = earlier.facts["vector_fingerprint"] == build.facts["vector_fingerprint"]
         if same and earlier.uri != build.uri and earlier.published():
-            known = KnownVectors([earlier.shard(i).part for i in range(earlier.input.shards)])
+            known = KnownVectors([earlier.shard(i).part for i in range(earlier.input.shards) if earlier.finished(i)])
             log.info("%d vectors of %s can be used again", len(known), earlier.generation)
             return known
     return KnownVectors([])
@@ -148,7 +153,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     parameters = VectorIndexParameters(**build.facts["parameters"])
     counts = build.counts()
     began = time.monotonic()
-    store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
+    store = store_of(settings, parameters.qdrant_url)
     try:
         if build.generation not in store.generations(build.alias):
             store.begin(
@@ -159,10 +164,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
                 store.upsert(build.generation, ids, vectors, keywords)
             store.seal(build.generation, expected=counts.written)
         indexed = time.monotonic()
-        figures = check_vectors(
-            store, build.generation, lambda: ((ids, vectors) for ids, vectors, _ in blocks(build)),
-            expected=counts.written, min_recall=parameters.min_recall,
-        )  # fmt: skip
+        figures = _gate(build, store, expected=counts.written, min_recall=parameters.min_recall)
         refuse_older(build.alias, store.resolve(build.alias), build.generation)
         previous = store.promote(build.alias, build.generation)
         store.prune(build.alias, keep=settings.keep_generations)
@@ -174,6 +176,18 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     build.mark_published(summary)
     prune_builds(settings, KIND, build.alias, keep=kept)
     return summary
+
+
+def _gate(build: Build, store: KeywordStore, *, expected: int, min_recall: float) -> VectorFigures:
+    """Check the generation; one that fails is dropped, else it would push a good one out when old ones are pruned."""
+    try:
+        return check_vectors(
+            store, build.generation, lambda: ((ids, vectors) for ids, vectors, _ in blocks(build)),
+            expected=expected, min_recall=min_recall,
+        )  # fmt: skip
+    except GateFailed:
+        store.drop(build.generation)
+        raise
 
 
 def _summary(

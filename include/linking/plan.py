@@ -15,7 +15,7 @@ from include.sources.build import Build, begin
 from include.sources.files import Source, find_input
 from include.triton.client import TritonClient
 from include.vector_store.collection import served_collection
-from include.vector_store.open import open_store
+from include.vector_store.open import store_of
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
     source = Source(find_input(parameters.products), parameters.text_column)
     with TritonClient(parameters.kserve_url) as client:
         served = client.served(spec.name)
-    store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
+    store = store_of(settings, parameters.qdrant_url)
     try:
         collection = served_collection(
             store, parameters.collection, model=spec.name, model_fingerprint=served.fingerprint

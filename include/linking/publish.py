@@ -7,14 +7,18 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from elasticsearch import Elasticsearch
+
+from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
-from include.elastic.verify import verify
+from include.elastic.replay import dead_letter_folder
+from include.elastic.verify import verify, verify_or_send_again
 from include.generations.counts import Counts
 from include.generations.names import refuse_older
+from include.linking.documents import all_documents, sample_documents
 from include.linking.parameters import LinkingParameters
 from include.linking.plan import KIND, KIND_REALTIME
-from include.linking.sample import sample_documents
 from include.linking.shards import linked_batches, writing_index
 from include.settings import Settings
 from include.sources.build import Build, all_builds, prune_builds
@@ -44,7 +48,10 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
         if parameters.mode == "bulk":
             refuse_older(parameters.index, previous, build.generation)
             generations.finalise(build.generation)
-            gate = verify(client, build.generation, expected, count=counts.written)
+            gate = verify_or_send_again(
+                generations, build.generation, expected, count=counts.written,
+                send_all=lambda: _writer(client, build, settings).write(all_documents(build, settings)),
+            )  # fmt: skip
             _take_name(build, generations, settings)
             generations.prune(keep=settings.keep_generations)
         else:
@@ -66,6 +73,11 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     prune_builds(settings, KIND, build.alias, keep=kept)
     prune_builds(settings, KIND_REALTIME, build.alias, keep=_recent(settings, build.alias))
     return summary
+
+
+def _writer(client: Elasticsearch, build: Build, settings: Settings) -> BulkWriter:
+    letters = dead_letter_folder(settings)
+    return BulkWriter(client, build.generation, run_id=build.generation, dead_letters=letters, version=build.version)
 
 
 def _take_name(build: Build, generations: IndexGenerations, settings: Settings) -> None:

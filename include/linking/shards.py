@@ -12,6 +12,7 @@ import pyarrow as pa
 from include.catalog.models import get_model
 from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
+from include.elastic.replay import dead_letter_folder
 from include.errors import ContractError
 from include.generations.counts import Counts
 from include.generations.locks import locked
@@ -26,7 +27,7 @@ from include.sources.plan import text_hash
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.collection import keyword_table
-from include.vector_store.open import open_store
+from include.vector_store.open import store_of
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +81,10 @@ def linked_batches(
             TritonClient(parameters.kserve_url, batch_size=parameters.batch_size, concurrency=parameters.workers)
         )
         client = stack.enter_context(connect(EsConnection.from_settings(settings, urls=parameters.es_url)))
-        store = open_store(parameters.qdrant_url, api_key=settings.qdrant_api_key)
+        store = store_of(settings, parameters.qdrant_url)
         stack.callback(store.close)
         writer = BulkWriter(
-            client, into, run_id=build.generation, dead_letters=settings.state_dir / "dead_letters",
+            client, into, run_id=build.generation, dead_letters=dead_letter_folder(settings),
             version=build.version, refresh=refresh,
         )  # fmt: skip
         pipeline = LinkPipeline(

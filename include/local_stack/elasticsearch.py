@@ -226,16 +226,18 @@ def _password_hash(user: User) -> str:
 
 def _ready(url: str, security: Security | None) -> Any:
     request = urllib.request.Request(f"{url}/_cluster/health?wait_for_status=yellow&timeout=100ms")  # noqa: S310
-    context = None
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]  # a proxy cannot reach 127.0.0.1
     if security:
         user = security.users[0]
         login = base64.b64encode(f"{user.name}:{user.password}".encode()).decode()
         request.add_header("Authorization", f"Basic {login}")
         context = ssl.create_default_context(cafile=str(security.authority))
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(*handlers)
 
     def ready() -> bool:
         try:
-            with urllib.request.urlopen(request, timeout=2, context=context) as response:  # noqa: S310
+            with opener.open(request, timeout=2) as response:
                 return bool(response.status == 200)
         except OSError:
             return False

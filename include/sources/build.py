@@ -132,6 +132,24 @@ class Build:
                     total[stage] = total.get(stage, 0.0) + seconds
         return total
 
+    def continues(self, run: Run, facts: Mapping[str, Any]) -> bool:
+        """Whether ``run`` goes on with this build.
+
+        A command that is given again means a build that can still be finished: one that was neither published nor
+        refused, and that would begin with the same facts now.
+        """
+        if self.run_key != run.key or run.repeats:
+            return self.run_key == run.key
+        return self.facts == facts and self.published() is None and not self._refusal.exists()
+
+    def mark_refused(self, reason: str) -> None:
+        """Keep why this build cannot be served."""
+        write_json(self._refusal, {"reason": reason})
+
+    @property
+    def _refusal(self) -> Path:
+        return self.folder.folder / "refused.json"
+
     def mark_published(self, summary: Mapping[str, Any]) -> None:
         """Keep the outcome beside the plan."""
         write_json(self.folder.folder / "published.json", dict(summary))
@@ -175,7 +193,11 @@ def builds_root(settings: Settings, kind: str) -> Path:
 def all_builds(settings: Settings, kind: str, alias: str) -> Iterator[Build]:
     """The builds of ``alias``, oldest first."""
     for plan in sorted(builds_root(settings, kind).glob(f"{alias}__*/plan.json")):
-        yield Build.load(plan.parent)
+        try:
+            build = Build.load(plan.parent)
+        except InputError:  # pruned meanwhile
+            continue
+        yield build
 
 
 def prune_builds(settings: Settings, kind: str, alias: str, *, keep: Collection[str]) -> None:
@@ -205,7 +227,7 @@ def begin(
     root = builds_root(settings, kind)
     with locked(root / f".{alias}.plan.lock", purpose=f"plan {alias}", wait_seconds=600):
         for build in all_builds(settings, kind, alias):
-            if build.run_key == run.key and (run.repeats or build.published() is None):
+            if build.continues(run, facts):
                 log.info("Resuming %s", build.generation)
                 return build
         folder = BuildFolder(root, generation_name(alias, run.date, run.key))

@@ -136,6 +136,13 @@ class EdgeStore:
         """See the protocol; what dead builds left is removed too."""
         return self._folders.prune(alias, keep=keep)
 
+    def drop(self, generation: str) -> None:
+        """See the protocol."""
+        self._folders.drop(generation)
+        with self._lock:
+            if self._process == os.getpid() and (reader := self._readers.pop(generation, None)):
+                reader.shard.close()
+
     def close(self) -> None:
         """Close what is open for reading; a build that was not sealed is given up."""
         with self._lock:

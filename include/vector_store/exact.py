@@ -124,6 +124,10 @@ class ExactStore:
         """See the protocol; what dead builds left is removed too."""
         return self._folders.prune(alias, keep=keep)
 
+    def drop(self, generation: str) -> None:
+        """See the protocol."""
+        self._folders.drop(generation)
+
     def close(self) -> None:
         """A build that was not sealed is given up."""
         with self._lock:

@@ -168,6 +168,11 @@ class GenerationFolders:
             shutil.rmtree(folder, ignore_errors=True)
         return dropped
 
+    def drop(self, generation: str) -> None:
+        """Take a generation away, unless it is served."""
+        if self.resolve(alias_of(generation)) != generation:
+            self.remove(generation)
+
     def make_empty(self, generation: str) -> Path:
         """Take away what a dead build left of ``generation``; return its folder, not yet made."""
         self.remove(generation)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from include.errors import InputError
-from include.settings import PROJECT_ROOT
+from include.settings import PROJECT_ROOT, Settings
 from include.vector_store.protocol import KeywordStore
 
 FORMS = "edge:<folder>, exact:<folder>, http(s)://<host>:<port> of a Qdrant server, or :memory:"
@@ -42,6 +42,15 @@ def open_store(url: str, *, api_key: SecretStr | None = None) -> KeywordStore:
         return ServerStore.connect(url, api_key.get_secret_value() if api_key else None)
     msg = f"{url!r} names no vector store. Write {FORMS}."
     raise InputError(msg)
+
+
+def store_of(settings: Settings, url: str) -> KeywordStore:
+    """The back end that ``url`` names; the settings' API key goes to the settings' own server only.
+
+    Raises:
+        InputError: the URL has none of the known forms.
+    """
+    return open_store(url, api_key=settings.qdrant_api_key if url == settings.qdrant_url else None)
 
 
 def _folder(text: str) -> Path:

@@ -111,6 +111,10 @@ class KeywordStore(Protocol):
         """Drop all but the newest ``keep`` generations, never the served one; return what was dropped."""
         ...
 
+    def drop(self, generation: str) -> None:
+        """Take away one generation, for example one that did not pass its gate; the served one stays."""
+        ...
+
     def close(self) -> None:
         """Free what is held open."""
         ...

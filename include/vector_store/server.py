@@ -15,7 +15,7 @@ import numpy as np
 from qdrant_client import QdrantClient, models
 
 from include.errors import ContractError, InputError, ServiceUnavailable
-from include.generations.names import SEPARATOR
+from include.generations.names import SEPARATOR, alias_of
 from include.vector_store.checks import check_points, check_queries, check_top_k
 from include.vector_store.folders import outdated
 from include.vector_store.neighbours import as_neighbours
@@ -230,6 +230,11 @@ class ServerStore:
         for generation in dropped:
             self._call(generation, self._client.delete_collection, generation)
         return dropped
+
+    def drop(self, generation: str) -> None:
+        """See the protocol."""
+        if self.resolve(alias_of(generation)) != generation:
+            self._call(generation, self._client.delete_collection, generation)
 
     def close(self) -> None:
         """Close the connections."""

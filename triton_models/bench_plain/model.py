@@ -1,7 +1,7 @@
 """The plain model that benchmarks compare with: each request padded as it comes, default threads. Never deployed."""
 
 import json
-import os
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -14,11 +14,11 @@ class TritonPythonModel:
 
     def initialize(self, args):
         config = json.loads(args["model_config"])
-        folder = os.path.join(args["model_repository"], args["model_version"])
-        self.tokenizer = Tokenizer.from_file(os.path.join(folder, "tokenizer.json"))
+        folder = Path(args["model_repository"]) / args["model_version"]
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.enable_truncation(int(config["parameters"]["max_length"]["string_value"]))
         self.tokenizer.enable_padding()
-        path = os.path.join(folder, "model.onnx")
+        path = str(folder / "model.onnx")
         self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def execute(self, requests):

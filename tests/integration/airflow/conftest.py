@@ -16,7 +16,7 @@ from include.local_stack import stack
 from include.local_stack.airflow_api import AirflowApi
 from include.settings import Settings
 from include.sources.generators import write_texts
-from tests.conftest import settings_in
+from tests.conftest import remove_outside, settings_in
 
 KEYWORDS, PRODUCTS, DAILY_PRODUCTS = 300, 200, 40
 SEOUL = timezone(timedelta(hours=9))
@@ -60,6 +60,7 @@ def running_stack(exported_minilm: Path, tmp_path_factory: pytest.TempPathFactor
             yield RunningStack(served, api, folder)
     finally:
         stack.down(own)
+        remove_outside(own)
 
 
 @pytest.fixture(scope="session")

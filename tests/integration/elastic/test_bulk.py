@@ -19,7 +19,7 @@ from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.pace import BatchLimits
-from include.elastic.verify import verify
+from include.elastic.verify import verify, verify_or_send_again
 from include.errors import GateFailed, InputError, ServiceUnavailable
 from tests.integration.elastic.conftest import MakeIndex
 from tests.integration.elasticsearch_server import ElasticsearchServer, SecuredElasticsearch
@@ -195,17 +195,32 @@ def test_a_restart_in_the_middle_of_a_load_loses_nothing(
     verify(es_client, index, [keyword(number) for number in range(0, 20_000, 500)], count=20_000)
 
 
-def test_after_a_flush_a_crash_forgets_nothing_of_an_index_under_bulk_load(
+def test_what_a_crash_makes_an_index_under_bulk_load_forget_is_sent_again_before_it_is_served(
     elasticsearch: ElasticsearchServer, es_client: Elasticsearch, alias: str, dead_letters: Path
 ) -> None:
     index = f"{alias}__g1"
-    IndexGenerations(es_client, alias).create(index, KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=True)
+    generations = IndexGenerations(es_client, alias)
+    generations.create(index, KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=True)
     writer = BulkWriter(es_client, index, run_id="run", dead_letters=dead_letters)
-    assert writer.write(keyword(number) for number in range(3_000)) == BulkCounts(indexed=3_000)
-    writer.flush()
+    documents = [keyword(number) for number in range(3_000)]
+    assert writer.write(documents) == BulkCounts(indexed=3_000)
     elasticsearch.kill()
     elasticsearch.start()
-    verify(es_client, index, [keyword(0), keyword(2_999)], count=3_000)
+    generations.finalise(index)
+    sent: list[BulkCounts] = []
+    figures = verify_or_send_again(
+        generations, index, documents[:50], count=3_000, send_all=lambda: sent.append(writer.write(documents))
+    )
+    assert figures.documents == 3_000
+    assert len(sent) == 1, "nothing was lost, so this test shows nothing"
+
+
+def test_a_loss_that_sending_again_does_not_mend_fails_the_gate(es_client: Elasticsearch, alias: str) -> None:
+    generations = IndexGenerations(es_client, alias)
+    generations.create(f"{alias}__g1", KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=True)
+    generations.finalise(f"{alias}__g1")
+    with pytest.raises(GateFailed, match="holds 0 documents, written were 5"):
+        verify_or_send_again(generations, f"{alias}__g1", [], count=5, send_all=lambda: None)
 
 
 def test_a_server_that_stays_away_is_a_passing_fault_in_the_end(

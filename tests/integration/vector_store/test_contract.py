@@ -267,6 +267,18 @@ def test_prune_keeps_the_newest_and_the_served_one(backend: Backend) -> None:
     assert store.info(other).points == 4
 
 
+def test_a_generation_can_be_dropped_and_built_again_but_never_the_served_one(backend: Backend) -> None:
+    store, alias = backend.store, backend.alias
+    served, refused = (backend.build(number, clustered(4, DIMENSION)) for number in (1, 2))
+    store.promote(alias, served)
+    store.search(refused, clustered(4, DIMENSION), 1)
+    for name in (served, refused):
+        store.drop(name)
+    assert store.generations(alias) == [served]
+    assert backend.build(2, clustered(3, DIMENSION)) == refused
+    assert store.search(refused, clustered(4, DIMENSION), 4).ids[0].tolist().count(NO_ID) == 1
+
+
 def test_several_threads_search_while_the_alias_moves(backend: Backend) -> None:
     rows = clustered(POINTS, DIMENSION)
     built = [backend.build(number) for number in (1, 2, 3)]

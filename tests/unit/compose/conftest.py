@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from composition import COMPOSE, dotenv, interpolated, new_env
+
+from tests.unit.compose.composition import COMPOSE, dotenv, interpolated, new_env
 
 
 @pytest.fixture(scope="module")

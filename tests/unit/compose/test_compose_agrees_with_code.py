@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from airflow.configuration import conf
-from composition import embsearch, environments, long_running, volumes
 
 from include.settings import PROJECT_ROOT, Settings
 from search_ops import connections
 from search_ops.defaults import POOLS
+from tests.unit.compose.composition import embsearch, environments, long_running, volumes
 
 KNOWN_TO_THE_CELERY_PROVIDER = {("celery", "result_backend"), ("celery_broker_transport_options", "visibility_timeout")}
 

@@ -8,11 +8,20 @@ from typing import Any
 
 import pytest
 from check_jsonschema.builtin_schemas import get_builtin_schema
-from composition import COMPOSE, SECRET, VARIABLE, dotenv, environments, interpolated, new_env, volumes
 from cryptography.fernet import Fernet
 from jsonschema.validators import validator_for
 
 from include.settings import PROJECT_ROOT
+from tests.unit.compose.composition import (
+    COMPOSE,
+    SECRET,
+    VARIABLE,
+    dotenv,
+    environments,
+    interpolated,
+    new_env,
+    volumes,
+)
 
 READ_BY_COMPOSE_ITSELF = {"COMPOSE_PROFILES"}
 

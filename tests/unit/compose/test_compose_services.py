@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from composition import dotenv, locked, long_running, one_shots, volumes
-
 from include.settings import PROJECT_ROOT, Settings
+from tests.unit.compose.composition import dotenv, locked, long_running, one_shots, volumes
 
 
 def test_the_services_are_the_documented_ones(services: dict[str, dict[str, Any]], environment: dict[str, str]) -> None:

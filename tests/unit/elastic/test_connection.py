@@ -67,3 +67,11 @@ def test_a_refused_url_does_not_show_its_password() -> None:
 def test_an_api_key_and_a_password_exclude_each_other() -> None:
     with pytest.raises(InputError, match="Both an API key and a password"):
         connection(es_api_key=SecretStr("key"), es_user="user", es_password=SecretStr("password"))
+
+
+def test_credentials_go_to_the_configured_hosts_only() -> None:
+    settings = Settings(_env_file=None, es_url="https://a:9200,https://b:9200", es_user="u", es_password=SecretStr("p"))
+    own = EsConnection.from_settings(settings, urls="https://b:9200")
+    assert (own.user, own.password) == ("u", "p")
+    other = EsConnection.from_settings(settings, urls="https://b:9200,https://elsewhere:9200")
+    assert (other.user, other.password, other.api_key) == (None, None, None)
