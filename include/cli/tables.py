@@ -20,12 +20,15 @@ def print_counts(summary: dict[str, Any]) -> None:
     skipped = ", ".join(f"{rows:,} {reason}" for reason, rows in counts["skipped"].items()) or "none"
     console.print(
         f"{summary.get('index') or summary.get('collection')} serves {summary['generation']}: "
-        f"read {counts['read']:,} = written {counts['written']:,} + skipped ({skipped}) + dead {counts['dead']:,}"
+        f"read {counts['read']:,} = written {counts['written']:,} + skipped ({skipped}) + dead {counts['dead']:,}",
+        soft_wrap=True,
     )
+    if "reused" in summary:
+        console.print(f"{summary['reused']:,} vectors were taken over from an earlier generation")
 
 
 def stage_table(summaries: dict[str, dict[str, Any]], *, wall: float | None = None) -> Table:
-    """Rows, seconds and rows a second of every stage; stages overlap, so they need not add up to ``wall``."""
+    """Rows, seconds and rows a second of every stage; seconds of what runs side by side are summed."""
     table = Table("workflow", "stage", "rows", "seconds", "rows/s")
     for workflow, summary in summaries.items():
         rows = summary["counts"]["written"]

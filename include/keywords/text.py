@@ -116,16 +116,18 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             generations, build.generation, _sample(build), count=counts.written,
             send_all=lambda: _writer(client, build, settings).write(_documents(build)),
         )  # fmt: skip
-        previous = generations.promote(build.generation)
-        generations.prune(keep=settings.keep_generations)
-        kept = generations.generations()
+        with build.taking_name():
+            refuse_older(parameters.index, generations.resolve(), build.generation)
+            previous = generations.promote(build.generation)
+            generations.prune(keep=settings.keep_generations)
+            kept = generations.generations()
     summary = {
         "index": parameters.index,
         "generation": build.generation,
         "previous": previous,
         "counts": counts.as_dict(),
         "gate": asdict(gate),
-        "seconds": {**build.seconds(), "publish": time.monotonic() - began},
+        "seconds": build.all_seconds(publish=time.monotonic() - began),
     }
     build.mark_published(summary)
     prune_builds(settings, KIND, build.alias, keep=kept)

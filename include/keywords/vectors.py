@@ -150,6 +150,8 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
         GateFailed: a check did not pass; the generation served before goes on.
         ContractError: a shard is missing, or a newer generation is served already.
     """
+    if (summary := build.published()) is not None:
+        return summary
     parameters = VectorIndexParameters(**build.facts["parameters"])
     counts = build.counts()
     began = time.monotonic()
@@ -165,13 +167,14 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             store.seal(build.generation, expected=counts.written)
         indexed = time.monotonic()
         figures = _gate(build, store, expected=counts.written, min_recall=parameters.min_recall)
-        refuse_older(build.alias, store.resolve(build.alias), build.generation)
-        previous = store.promote(build.alias, build.generation)
-        store.prune(build.alias, keep=settings.keep_generations)
-        kept = store.generations(build.alias)
+        with build.taking_name():
+            refuse_older(build.alias, store.resolve(build.alias), build.generation)
+            previous = store.promote(build.alias, build.generation)
+            store.prune(build.alias, keep=settings.keep_generations)
+            kept = store.generations(build.alias)
     finally:
         store.close()
-    seconds = {**build.seconds(), "index": indexed - began, "gate": time.monotonic() - indexed}
+    seconds = build.all_seconds(index=indexed - began, gate=time.monotonic() - indexed)
     summary = _summary(build, counts, asdict(figures), seconds, previous)
     build.mark_published(summary)
     prune_builds(settings, KIND, build.alias, keep=kept)
@@ -206,5 +209,5 @@ def _summary(
         "counts": counts.as_dict(),
         "reused": reused,
         "gate": figures,
-        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "seconds": seconds,
     }

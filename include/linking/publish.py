@@ -65,7 +65,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             "documents": generations.count(parameters.index),
             "counts": counts.as_dict(),
             "gate": asdict(gate),
-            "seconds": _rounded({**build.seconds(), "publish": time.monotonic() - began}),
+            "seconds": build.all_seconds(publish=time.monotonic() - began),
         }
         log.info("stage 5/5: %s serves %d documents", parameters.index, summary["documents"])
         kept = generations.generations()
@@ -103,7 +103,3 @@ def _recent(settings: Settings, alias: str) -> list[str]:
     """The realtime builds of the last week: a bulk build that is under way may still need them."""
     oldest = time.time() - 7 * 24 * 3600
     return [b.generation for b in all_builds(settings, KIND_REALTIME, alias) if b.began > oldest]
-
-
-def _rounded(seconds: dict[str, float]) -> dict[str, float]:
-    return {stage: round(value, 3) for stage, value in seconds.items()}

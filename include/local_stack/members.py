@@ -24,14 +24,17 @@ def mark(run_folder: Path) -> dict[str, str]:
 
 
 def members(run_folder: Path) -> list[psutil.Process]:
-    """Every living process of the stack of ``run_folder``, but not this process or those above it."""
+    """Every living process of the stack of ``run_folder``, but not this process or those above it.
+
+    What is below a marked process belongs to it too: Airflow's workers hide their environment from their own user.
+    """
     above = {process.pid for process in psutil.Process().parents()} | {psutil.Process().pid}
-    found = []
+    found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.pid not in above and process.environ().get(MARK) == str(run_folder):
-                found.append(process)
-    return [process for process in found if _alive(process)]
+                found |= {member.pid: member for member in (process, *process.children(recursive=True))}
+    return [process for process in found.values() if _alive(process)]
 
 
 def end_all(run_folder: Path) -> int:
@@ -41,7 +44,8 @@ def end_all(run_folder: Path) -> int:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
     psutil.wait_procs(found, timeout=TERM_SECONDS)
-    while left := members(run_folder):
+    # Those of the first look too: once its parent is gone, one that hides its environment is not found again.
+    while left := {process for process in (*found, *members(run_folder)) if _alive(process)}:
         for process in left:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

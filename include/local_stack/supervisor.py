@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
+import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from include.errors import SetupError
@@ -28,6 +30,7 @@ from include.local_stack.process import GUARD_SECONDS, last_lines, write_private
 from include.local_stack.service import Service
 
 START_SECONDS = 15.0
+SHUT_DOWN_SECONDS = 60.0
 RUNNING = ("STARTING", "RUNNING")
 AT_ONCE, WAIT = False, True  # whether a call to the supervisor returns before its work is done
 _LONGEST_SOCKET_PATH = 100  # the kernel's limit is 107 bytes
@@ -100,20 +103,20 @@ class Supervisor:
             self._rpc().supervisor.stopProcess(name, WAIT)
 
     def shut_down(self) -> None:
-        """Stop every service, then the supervisor; return when it no longer answers."""
+        """Stop every service, then the supervisor; return when it has ended, which takes as long as its services do."""
         with suppress(OSError, Fault):
+            pid = int(self._rpc().supervisor.getPID())
+            guards = [state.pid for state in self.states().values() if state.pid]
             self._rpc().supervisor.shutdown()
-        while members.members(self.folder) and self._answers():
-            time.sleep(0.1)
+            for guard in guards:  # all at once: the supervisor stops one after the other
+                with suppress(ProcessLookupError):
+                    os.kill(guard, signal.SIGTERM)
+            with suppress(psutil.Error):
+                psutil.Process(pid).wait(SHUT_DOWN_SECONDS)
         socket = socket_path(self.folder)
         socket.unlink(missing_ok=True)
         if socket.parent != self.folder:
             socket.parent.rmdir()
-
-    def _answers(self) -> bool:
-        with suppress(OSError, Fault):
-            return bool(self._rpc().supervisor.getPID())
-        return False
 
     def _rpc(self) -> Any:
         return ServerProxy(

@@ -11,6 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -132,6 +133,15 @@ class Build:
                     total[stage] = total.get(stage, 0.0) + seconds
         return total
 
+    def taking_name(self) -> AbstractContextManager[int]:
+        """The right to change what the alias serves: builds that end at once take it in turn.
+
+        Raises:
+            Busy: another build holds it for ten minutes.
+        """
+        path = self.folder.root / f".{self.alias}.name.lock"
+        return locked(path, purpose=f"publish {self.generation}", wait_seconds=600)
+
     def continues(self, run: Run, facts: Mapping[str, Any]) -> bool:
         """Whether ``run`` goes on with this build.
 
@@ -149,6 +159,11 @@ class Build:
     @property
     def _refusal(self) -> Path:
         return self.folder.folder / "refused.json"
+
+    def all_seconds(self, **more: float) -> dict[str, float]:
+        """For people: seconds by stage, summed over what ran side by side, and the wall time since the plan."""
+        found = {**self.seconds(), **more, "wall": time.time() - self.began}
+        return {stage: round(seconds, 2) for stage, seconds in found.items()}
 
     def mark_published(self, summary: Mapping[str, Any]) -> None:
         """Keep the outcome beside the plan."""

@@ -7,10 +7,12 @@ import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copytree
 
 from include.local_stack import process, triton
 from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
+from include.model_export.manifest import Manifest
 from include.settings import Settings
 
 
@@ -58,3 +60,18 @@ class TritonServer:
     def stop(self) -> None:
         if self._process is not None:
             process.stop(self.service, self._process)
+
+
+def changed(export: Path, folder: Path, **updates: object) -> Path:
+    """A copy of an export that differs in its manifest, without the texts that a shorter limit would cut."""
+    copytree(export, folder)
+    manifest = Manifest.read(folder)
+    short = [row for row, text in enumerate(manifest.reference.texts) if len(text) < 200]
+    reference = manifest.reference.model_copy(
+        update={
+            "texts": tuple(manifest.reference.texts[row] for row in short),
+            "vectors": tuple(manifest.reference.vectors[row] for row in short),
+        }
+    )
+    manifest.model_copy(update={"reference": reference, **updates}).write(folder)
+    return folder

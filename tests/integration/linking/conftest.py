@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +12,6 @@ import pytest
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 
-from include.generations.names import run_key
 from include.generations.run import Run
 from include.keywords import vectors
 from include.keywords.parameters import VectorIndexParameters
@@ -23,15 +21,12 @@ from include.settings import Settings
 from include.sources.generators import generate, write_texts
 from include.workflow import run_workflow
 from tests.integration.elasticsearch_server import ElasticsearchServer, open_folder
+from tests.integration.runs import LOG, new_run
 from tests.integration.triton_server import TritonServer
 
 KEYWORDS = 1500
 PRODUCTS = 640
 SHARD_ROWS = 32
-
-
-def new_run(name: str = "", *, date: datetime | None = None) -> Run:
-    return Run(run_key("test", name or uuid4().hex), date or datetime.now(UTC))
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,10 @@ class LinkingStack:
             index=self.index,
             **values,
         )
+
+    def log(self) -> str:
+        """What runs in processes of their own said."""
+        return (self.folder / LOG).read_text(encoding="utf-8")
 
     def write_products(self, name: str, count: int, *, seed: int = 0) -> Path:
         path = self.folder / name

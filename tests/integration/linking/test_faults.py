@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,43 +16,26 @@ import pytest
 
 from include.errors import EmbsearchError
 from include.linking.workflow import plan, publish, run_shards
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import Settings
 from include.sources.build import Build, all_builds
+from tests.integration import runs
 from tests.integration.elasticsearch_server import ElasticsearchServer
-from tests.integration.linking.conftest import PRODUCTS, SHARD_ROWS, LinkingStack, new_run
+from tests.integration.linking.conftest import PRODUCTS, SHARD_ROWS, LinkingStack
+from tests.integration.runs import WorkflowProcess, new_run, stamps
 from tests.integration.triton_server import TritonServer
 
 SHARDS = -(-PRODUCTS // SHARD_ROWS)
 
 
-def start_linking(stack: LinkingStack, name: str, date: datetime, **values: Any) -> subprocess.Popen[bytes]:
-    (stack.folder / "settings.json").write_text(stack.settings.model_dump_json())
-    (stack.folder / "parameters.json").write_text(
-        stack.parameters(batch_size=16, workers=2, **values).model_dump_json()
-    )
-    arguments = [str(stack.folder / "settings.json"), str(stack.folder / "parameters.json"), name, date.isoformat()]
-    with (stack.folder / "link.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.linking.link_process", *arguments],
-            cwd=PROJECT_ROOT, stdout=log, stderr=log,
-        )  # fmt: skip
+def start_linking(stack: LinkingStack, name: str, date: datetime) -> subprocess.Popen[bytes]:
+    parameters = stack.parameters(batch_size=16, workers=2)
+    return WorkflowProcess(stack.folder, "include.linking.workflow", stack.settings, parameters, name, date).start()
 
 
 def wait_for_shards(stack: LinkingStack, count: int, process: subprocess.Popen[bytes]) -> Build:
-    """Wait until ``count`` shards of the newest build are finished."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        builds = list(all_builds(stack.settings, "links", stack.index))
-        if builds and sum(builds[-1].shard(i).manifest.exists() for i in range(SHARDS)) >= count:
-            return builds[-1]
-        assert process.poll() is None, (stack.folder / "link.log").read_text()
-        time.sleep(0.01)
-    raise AssertionError(f"{count} shards were not finished in 120 s")
-
-
-def stamps(build: Build) -> dict[int, int]:
-    shards = (build.shard(i) for i in range(SHARDS))
-    return {shard.index: shard.manifest.stat().st_mtime_ns for shard in shards if shard.manifest.exists()}
+    return runs.wait_for_shards(
+        process, count, lambda: all_builds(stack.settings, "links", stack.index), stack.folder / runs.LOG
+    )
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +74,7 @@ def test_a_killed_linking_goes_on_and_repeats_no_finished_shard(
     finished = stamps(build)
     assert len(finished) < SHARDS
     assert linking.documents() == served
-    assert start_linking(linking, "killed", date).wait(180) == 0, (linking.folder / "link.log").read_text()
+    assert start_linking(linking, "killed", date).wait(180) == 0, linking.log()
     after = stamps(build)
     assert {i: after[i] for i in finished} == finished
     assert len(after) == SHARDS
@@ -107,7 +89,7 @@ def test_triton_restarted_in_the_middle_is_ridden_out(
     served_minilm.kill()
     time.sleep(1)
     served_minilm.start()
-    assert process.wait(180) == 0, (linking.folder / "link.log").read_text()
+    assert process.wait(180) == 0, linking.log()
     same_links(linking.documents(), undisturbed)
 
 
@@ -119,7 +101,7 @@ def test_elasticsearch_stopped_for_half_a_minute_is_ridden_out(
     elasticsearch.stop()
     time.sleep(30)
     elasticsearch.start()
-    assert process.wait(300) == 0, (linking.folder / "link.log").read_text()
+    assert process.wait(300) == 0, linking.log()
     same_links(linking.documents(), undisturbed)
 
 
@@ -160,6 +142,6 @@ def test_the_same_run_twice_at_once_is_one_build(
 ) -> None:
     date = datetime.now(UTC)
     both = [start_linking(linking, "twice", date) for _ in range(2)]
-    assert [process.wait(180) for process in both] == [0, 0], (linking.folder / "link.log").read_text()
+    assert [process.wait(180) for process in both] == [0, 0], linking.log()
     assert len(list(all_builds(linking.settings, "links", linking.index))) == 1
     same_links(linking.documents(), undisturbed)

@@ -16,7 +16,8 @@ from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.collection import keyword_table
 from include.vector_store.open import open_store
-from tests.integration.linking.conftest import PRODUCTS, SHARD_ROWS, LinkingStack, new_run
+from tests.integration.linking.conftest import PRODUCTS, SHARD_ROWS, LinkingStack
+from tests.integration.runs import new_run
 
 
 def test_every_product_gets_its_nearest_keywords_best_first(linking: LinkingStack, product_names: list[str]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import copytree
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ from include.triton.config_pbtxt import Runtime
 from include.triton.control import ServerControl
 from include.triton.deploy import DeployResult, deploy, rollback
 from include.triton.repository import ModelRepository
-from tests.integration.triton_server import TritonServer
+from tests.integration.triton_server import TritonServer, changed
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +53,6 @@ def server(own_server: TritonServer, exported_minilm: Path) -> TritonServer:
 def shorter(tmp_path: Path, exported_minilm: Path) -> Path:
     """Another model to deploy: the same graph with a limit of 128 tokens, so with another fingerprint."""
     return changed(exported_minilm, tmp_path / "shorter", max_length=128)
-
-
-def changed(export: Path, folder: Path, **updates: object) -> Path:
-    copytree(export, folder)
-    manifest = Manifest.read(folder)
-    short = [row for row, text in enumerate(manifest.reference.texts) if len(text) < 200]
-    reference = manifest.reference.model_copy(
-        update={
-            "texts": tuple(manifest.reference.texts[row] for row in short),
-            "vectors": tuple(manifest.reference.vectors[row] for row in short),
-        }
-    )
-    manifest.model_copy(update={"reference": reference, **updates}).write(folder)
-    return folder
 
 
 @contextmanager

@@ -1,0 +1,184 @@
+"""What each command does, prints, logs, and ends with."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from airflow.sdk.exceptions import ParamValidationError
+
+from include.elastic.bulk import BulkWriter
+from include.elastic.documents import Document
+from include.elastic.index_generations import IndexGenerations
+from include.elastic.mappings import KEYWORD_MAPPING
+from include.elastic.replay import dead_letter_folder
+from include.linking.parameters import LinkingParameters
+from include.local_stack.ports import free_ports
+from include.settings import PROJECT_ROOT
+from include.sources.build import all_builds
+from include.sources.generators import generate
+from search_ops.forms import form
+from tests.integration.cli.conftest import KEYWORDS, PRODUCTS, CommandLine
+from tests.integration.runs import stamps, wait_for_shards
+from tests.unit.test_parameters import DOCUMENTED
+
+PROGRESS = re.compile(
+    r"([\d,]+)/([\d,]+) \((\d+\.\d)%\) \| embed \d+ ms \| search \d+ ms \| bulk \d+ ms a batch \| "
+    r"[\d,]+ products/s, now [\d,]+"
+)
+
+
+def test_generate_writes_as_many_unique_texts_as_asked_for(command_line: CommandLine) -> None:
+    lines = (command_line.folder / "keywords.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == list(generate("keywords", KEYWORDS, language="en"))
+    said = command_line.run("generate", "products", "--language", "xx", status=2)
+    assert "choose en, ja or ko" in said
+
+
+def test_index_vectors_again_takes_all_vectors_over_and_says_so(command_line: CommandLine) -> None:
+    output = command_line.run("index-vectors", "--collection", "again")
+    assert f"read {KEYWORDS} = written {KEYWORDS} + skipped (none) + dead 0" in output
+    assert "\n0 vectors were taken over" in output
+    output = command_line.run("index-vectors", "--collection", "again", "--batch_size", "32")
+    assert f"\n{KEYWORDS} vectors were taken over" in output
+    assert f"Log: {command_line.settings.log_dir}/index-vectors/index-vectors_" in output
+
+
+def test_index_text_serves_every_keyword(command_line: CommandLine) -> None:
+    output = command_line.run("index-text")
+    assert f"{command_line.settings.keyword_index} serves {command_line.settings.keyword_index}__" in output
+    assert "bulk" in output
+    with command_line.client as client:
+        assert client.count(index=command_line.settings.keyword_index)["count"] == KEYWORDS
+
+
+def test_search_prints_the_best_keywords_of_each_query(command_line: CommandLine) -> None:
+    keywords = list(generate("keywords", KEYWORDS, language="en"))
+    one = command_line.run("search", keywords[5], "--top-k", "3")
+    first = next(line for line in one.splitlines() if keywords[5] in line)
+    assert re.search(rf"{keywords[5]} .*{keywords[5]} .*\b5\b.* 1\.0000", first)
+    assert len(re.findall(r"\d\.\d{4}", one)) == 3
+    both = command_line.run("search", keywords[5], "[/sale] bag :smile:", "--top-k", "2")
+    assert len(re.findall(r"\d\.\d{4}", both)) == 4
+    assert "[/sale] bag :smile:" in both
+    lines = f"{keywords[5]}\r\n\n[/sale] bag :smile:\n".encode()
+    assert command_line.run("search", "-", "--top-k", "2", stdin=lines) == both
+
+
+@pytest.mark.parametrize(
+    ("stdin", "words"), [(b"\n \n", "There is no query"), (b"good\n\x83\x89\n", r"Query 2 cannot be used (not_utf8)")]
+)
+def test_search_refuses_what_is_no_query(command_line: CommandLine, stdin: bytes, words: str) -> None:
+    assert words in command_line.run("search", "-", status=1, stdin=stdin)
+
+
+def test_link_shows_samples_and_figures_and_logs_its_progress(command_line: CommandLine) -> None:
+    before = len(command_line.logs("link")) if (command_line.settings.log_dir / "link").exists() else 0
+    output = command_line.run("link", "--top-k", "5", "--batch-size", "16")
+    assert f"read {PRODUCTS} = written {PRODUCTS} + skipped (none) + dead 0" in output
+    assert all(stage in output for stage in ("embed", "search", "bulk", "publish", "wall"))
+    assert "best keywords (score)" in output
+    products = list(generate("products", PRODUCTS, language="en"))
+    assert sum(product[:60] in output for product in products) == 10
+    with command_line.client as client:
+        assert client.count(index=command_line.settings.link_index)["count"] == PRODUCTS
+    logs = command_line.logs("link")
+    assert len(logs) == before + 1
+    assert all(f"stage {number}/5: " in logs[-1] for number in range(1, 6))
+    found = PROGRESS.findall(logs[-1])
+    assert found[-1] == (str(PRODUCTS), str(PRODUCTS), "100.0")
+
+
+def test_check_model_tells_what_is_served_and_how_fast(command_line: CommandLine) -> None:
+    output = command_line.run("check-model")
+    assert all(f"{fact}\n" in output for fact in ("model: minilm", "live: True", "ready: True", "dimension: 384"))
+    assert re.search(r"p50_ms: \d+\.\d\n", output)
+    near, far = map(float, re.findall(r"\d\.\d{3}\b", output.splitlines()[-1]))
+    assert near > far
+
+
+def test_replay_shows_dead_letters_and_sends_them_when_told_to(command_line: CommandLine) -> None:
+    index = f"{command_line.settings.keyword_index}__dead"
+    with command_line.client as client:
+        generations = IndexGenerations(client, command_line.settings.keyword_index)
+        generations.create(index, KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=True)
+        folder = dead_letter_folder(command_line.settings)
+        writer = BulkWriter(client, index, run_id="a-run", dead_letters=folder)
+        writer.write(Document(str(n), {"keyword": "red", "keyword_id": n, "colour": "red"}) for n in range(3))
+        shown = command_line.run("replay")
+        assert '"letters": 3' in shown
+        assert '"indexed"' not in shown
+        client.indices.put_mapping(index=index, properties={"colour": {"type": "keyword"}})
+        assert '"indexed": 3' in command_line.run("replay", "--dry-run", "false", "--run", "a-run")
+        assert generations.count(index) == 3
+    assert '"letters": 0' in command_line.run("replay")
+    assert "has no dead letters" in command_line.run("replay", "--run", "another", status=1)
+
+
+def test_what_cannot_succeed_ends_with_1_and_what_may_later_with_75(command_line: CommandLine) -> None:
+    said = command_line.run("link", "--products", "/nowhere.txt", status=1)
+    assert said.splitlines()[-1].startswith("link: Input file /nowhere.txt does not exist. Give another path")
+    (port,) = free_ports(1)
+    said = command_line.run("index-text", "--es-url", f"http://127.0.0.1:{port}", status=75)
+    assert f"index-text: Elasticsearch at http://127.0.0.1:{port}" in said
+    assert "ServiceUnavailable" in command_line.logs("index-text")[-1]
+    said = command_line.run("check-model", "--kserve-url", f"http://127.0.0.1:{port}", status=75)
+    assert "does not answer" in said
+
+
+def test_a_bad_parameter_ends_with_2_and_the_words_of_the_form(command_line: CommandLine) -> None:
+    with pytest.raises(ParamValidationError) as by_form:
+        form(LinkingParameters)["top_k"].resolve(1001)
+    said = command_line.run("link", "--top-k", "1001", status=2)
+    assert f"Invalid input for param top_k: {str(by_form.value).splitlines()[0]}\n" in said
+
+
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_repeats_no_finished_shard(command_line: CommandLine) -> None:
+    products = list(generate("products", 400, language="en", seed=5))
+    path = command_line.folder / "more_products.txt"
+    path.write_text("\n".join(products), encoding="utf-8")
+    index = command_line.settings.link_index + "-long"
+    slowly = command_line.with_settings(link_shard_rows=4)
+    command = ("link", "--products", str(path), "--index", index, "--workers", "1", "--batch-size", "2")
+
+    first = slowly.start(*command)
+    build = wait_for_shards(first, 10, lambda: all_builds(slowly.settings, "links", index), path)
+    os.killpg(first.pid, signal.SIGINT)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert said.splitlines()[-1] == "link: interrupted. The same command goes on where this one stopped."
+    finished = stamps(build)
+    assert len(finished) < build.input.shards
+    with slowly.client as client:
+        assert not client.indices.exists(index=index)
+
+    slowly.run(*command)
+    after = stamps(build)
+    assert {shard: after[shard] for shard in finished} == finished
+    assert len(after) == build.input.shards
+    with slowly.client as client:
+        assert client.count(index=index)["count"] == len(products)
+        for generation in client.indices.get(index=f"{index}__*"):
+            client.indices.delete(index=generation)
+
+
+def test_help_lists_the_documented_names_and_defaults() -> None:
+    code = (
+        "from include.settings import Settings\nSettings.model_config['env_file'] = None\n"
+        "from include.cli.main import main\nmain()"
+    )
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("EMBSEARCH_")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "link", "--help"],
+        cwd=PROJECT_ROOT, env=bare, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    said = " ".join(done.stdout.split())
+    options = re.split(r"(?= --[a-z_-]+(?:, --[a-z_-]+)? (?:STRING|INTEGER) )", said)
+    for name, default in DOCUMENTED.items():
+        (described,) = (text for text in options if text.startswith(f" --{name.replace('_', '-')}"))
+        assert described.endswith(f"Default: {default}.") or f"Default: {default}. --help" in described, described
+        assert f"--{name} " in described
