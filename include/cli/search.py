@@ -24,7 +24,7 @@ app = typer.Typer()
 @app.command("search")
 @takes(
     SearchParameters,
-    arguments={"queries": Annotated[list[str], typer.Argument(help="Texts; - reads lines from standard input.")]},
+    queries=Annotated[list[str], typer.Argument(help="Texts; - alone reads one a line from standard input.")],
 )
 def search(parameters: SearchParameters, queries: list[str]) -> None:
     """Nearest keywords of one query or of a batch, with scores."""

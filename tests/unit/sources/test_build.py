@@ -1,0 +1,97 @@
+"""Which build a run gets: its own one, or a new one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from include.errors import ContractError
+from include.generations.counts import Counts
+from include.generations.run import Run
+from include.settings import Settings
+from include.sources.build import Build, all_builds, begin, prune_builds
+from include.sources.files import Source
+
+DATE = datetime(2026, 11, 21, 7, tzinfo=UTC)
+
+
+class Asking:
+    """The same command or task, given again and again, each time a minute later."""
+
+    def __init__(self, folder: Path, *, repeats: bool) -> None:
+        self.settings = Settings(state_dir=folder / "state")
+        self.source = Source(folder / "in.txt", "text")
+        self.source.path.write_text("a\nb\nc\n")
+        self.repeats, self.times = repeats, 0
+
+    def again(self, model: str = "one", key: str = "key") -> Build:
+        self.times += 1
+        run = Run(key, DATE + timedelta(minutes=self.times), repeats=self.repeats)
+        return begin(self.settings, "kind", "alias", self.source, run, limit=0, shard_rows=2, facts={"model": model})
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Asking:
+    return Asking(tmp_path, repeats=False)
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Asking:
+    return Asking(tmp_path, repeats=True)
+
+
+def test_a_command_given_again_goes_on_with_its_unfinished_build(command: Asking) -> None:
+    assert command.again().uri == command.again().uri
+    assert command.again(key="other").uri != command.again().uri
+
+
+def test_a_command_given_again_after_its_end_starts_a_new_build(command: Asking) -> None:
+    first = command.again()
+    first.mark_published({"figures": 1})
+    assert command.again().generation > first.generation
+
+
+def test_a_command_does_not_go_on_with_a_build_that_was_refused(command: Asking) -> None:
+    first = command.again()
+    first.mark_refused("the gate")
+    assert command.again().uri != first.uri
+
+
+def test_a_command_does_not_go_on_with_a_build_of_another_model(command: Asking) -> None:
+    first = command.again("one")
+    second = command.again("two")
+    assert second.uri != first.uri
+    assert command.again("one").uri == first.uri
+
+
+def test_a_task_keeps_its_own_build_whatever_happened(task: Asking) -> None:
+    first = task.again("one")
+    first.mark_refused("the gate")
+    assert task.again("two").uri == first.uri
+    first.mark_published({"figures": 1})
+    assert task.again().published() == {"figures": 1}
+
+
+def test_counts_of_a_build_are_those_of_its_plan_and_its_shards(command: Asking) -> None:
+    command.source.path.write_text("a\n\nb\na\nc\n")
+    build = command.again()
+    with pytest.raises(ContractError, match="Shard 0 of .* is not finished"):
+        build.counts()
+    for shard in range(build.input.shards):
+        rows = build.rows(shard)
+        table = pa.table({"text": [row.text for row in rows]})
+        build.finish_shard(shard, table, Counts(len(rows), len(rows) - 1, {"older": 1}), {"bulk": 0.5})
+    assert build.counts() == Counts(5, 1, {"blank": 1, "duplicate": 1, "older": 2})
+
+
+def test_prune_drops_published_builds_that_are_not_kept_and_no_unfinished_one(command: Asking) -> None:
+    published = [command.again(key=str(number)) for number in range(3)]
+    for build in published:
+        build.mark_published({})
+    unfinished = command.again(key="unfinished")
+    prune_builds(command.settings, "kind", "alias", keep=[published[2].generation])
+    left = [build.generation for build in all_builds(command.settings, "kind", "alias")]
+    assert left == [published[2].generation, unfinished.generation]
