@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from include.catalog.fingerprint import vector_fingerprint
 from include.catalog.models import get_model
-from include.errors import ContractError, GateFailed
+from include.errors import GateFailed
 from include.generations.counts import Counts
 from include.generations.names import refuse_older
 from include.generations.run import Run
@@ -88,14 +88,8 @@ def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Count
 
 
 def _embedder(client: TritonClient, build: Build) -> Embedder:
-    embedder = Embedder(client, get_model(build.facts["model"]))
-    if embedder.fingerprint != build.facts["model_fingerprint"]:
-        msg = (
-            f"{build.generation} was begun with another version of {build.facts['model']} than Triton serves now. "
-            "Start a new run; vectors of two models never share a collection."
-        )
-        raise ContractError(msg)
-    return embedder
+    fingerprint = build.facts["model_fingerprint"]
+    return Embedder.pinned(client, get_model(build.facts["model"]), fingerprint=fingerprint, begun=build.generation)
 
 
 def _known_vectors(build: Build, settings: Settings) -> KnownVectors:

@@ -83,6 +83,7 @@ def _writer(client: Elasticsearch, build: Build, settings: Settings) -> BulkWrit
 def _take_name(build: Build, generations: IndexGenerations, settings: Settings) -> None:
     """Switch the alias; what was written into the served index during this build is written into the new one first."""
     with writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True):
+        refuse_older(build.alias, generations.resolve(), build.generation)  # again: another may have ended meanwhile
         caught_up = Counts()
         for other in all_builds(settings, KIND_REALTIME, build.alias):
             since = [i for i in range(other.input.shards) if _finished_after(other, i, build)]

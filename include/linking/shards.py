@@ -13,7 +13,6 @@ from include.catalog.models import get_model
 from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
 from include.elastic.replay import dead_letter_folder
-from include.errors import ContractError
 from include.generations.counts import Counts
 from include.generations.locks import locked
 from include.generations.shards import ShardManifest
@@ -96,14 +95,8 @@ def linked_batches(
 
 
 def _embedder(client: TritonClient, build: Build) -> Embedder:
-    embedder = Embedder(client, get_model(build.facts["model"]))
-    if embedder.fingerprint != build.facts["model_fingerprint"]:
-        msg = (
-            f"{build.generation} was begun with another version of {build.facts['model']} than Triton serves now. "
-            "Start a new run, so that all its products are linked by one model."
-        )
-        raise ContractError(msg)
-    return embedder
+    fingerprint = build.facts["model_fingerprint"]
+    return Embedder.pinned(client, get_model(build.facts["model"]), fingerprint=fingerprint, begun=build.generation)
 
 
 def _finished(build: Build, batches: Iterable[LinkedBatch]) -> Iterator[ShardManifest]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Self
 
 from include.catalog.fingerprint import vector_fingerprint
 from include.catalog.models import ModelSpec, Role
@@ -17,6 +18,22 @@ class Embedder:
     def __init__(self, client: TritonClient, spec: ModelSpec) -> None:
         self.client = client
         self.spec = spec
+
+    @classmethod
+    def pinned(cls, client: TritonClient, spec: ModelSpec, *, fingerprint: str, begun: str) -> Self:
+        """The embedder of work that was ``begun`` with the model of ``fingerprint``.
+
+        Raises:
+            ContractError: another model is served by now.
+        """
+        embedder = cls(client, spec)
+        if embedder.fingerprint != fingerprint:
+            msg = (
+                f"{begun} was begun with another version of {spec.name} than Triton serves now. Start a new run: "
+                "vectors of two models never stand side by side."
+            )
+            raise ContractError(msg)
+        return embedder
 
     @cached_property
     def served(self) -> ServedModel:
