@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import Elasticsearch, NotFoundError
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from include.elastic.errors import translated
 from include.errors import ContractError, GateFailed, InputError
@@ -58,15 +58,24 @@ class IndexGenerations:
         """
         schema = hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
         wanted = {**(meta or {}), SCHEMA: schema, REPLICAS: replicas}
-        if self._exists(generation):
-            self._check_same(generation, wanted)
-            return False
         settings: dict[str, Any] = {"number_of_shards": shards, "number_of_replicas": 0 if bulk_load else replicas}
         if bulk_load:
             settings |= {"refresh_interval": "-1", "translog.durability": "async"}
         mappings = {**mapping, "_meta": {**wanted, STATE: LOADING if bulk_load else READY}}
+        if self._exists(generation) or not self._create(generation, settings, mappings):
+            self._check_same(generation, wanted)
+            return False
+        return True
+
+    def _create(self, generation: str, settings: Mapping[str, Any], mappings: Mapping[str, Any]) -> bool:
+        """Create an index; ``False`` when another process of the same run was faster."""
         with translated(self.client, f"create index {generation}"):
-            self.client.indices.create(index=generation, settings={"index": settings}, mappings=mappings)
+            try:
+                self.client.indices.create(index=generation, settings={"index": settings}, mappings=mappings)
+            except BadRequestError as error:
+                if error.error != "resource_already_exists_exception":
+                    raise
+                return False
         return True
 
     def finalise(self, generation: str) -> None:

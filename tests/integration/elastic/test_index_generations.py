@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,11 @@ def test_the_generations_of_a_longer_name_are_another_alias_s(
     mine = build(1)
     assert generations.generations() == [mine]
     assert other.generations() == [f"{other.alias}__g1"]
+
+
+def test_an_index_begun_by_several_at_once_is_created_once(generations: IndexGenerations) -> None:
+    def create(_: int) -> bool:
+        return generations.create(f"{generations.alias}__g1", KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=True)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(create, range(4))) == [False, False, False, True]

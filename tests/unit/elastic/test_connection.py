@@ -36,9 +36,10 @@ def test_a_login_is_sent_as_utf_8() -> None:
 
 def test_a_login_inside_a_url_is_used_when_there_is_no_other() -> None:
     inside = "https://user:p%40ss@host:9200"
-    assert connection(inside) == EsConnection(("https://host:9200",), "user", "p@ss")
-    assert connection(inside, es_api_key=SecretStr("key")) == EsConnection(("https://host:9200",), api_key="key")
-    assert connection(inside, es_user="u", es_password=SecretStr("p")) == EsConnection(("https://host:9200",), "u", "p")
+    host = ("https://host:9200",)
+    assert connection(inside) == EsConnection(host, "user", "p@ss")
+    assert connection(es_url=inside, es_api_key=SecretStr("key")) == EsConnection(host, api_key="key")
+    assert connection(es_url=inside, es_user="u", es_password=SecretStr("p")) == EsConnection(host, "u", "p")
 
 
 def test_a_fingerprint_is_enough_without_an_authority() -> None:
