@@ -36,6 +36,7 @@ with DAG(
     doc_md=__doc__,
 ):
     plan = KeywordTextPlanOperator(task_id="plan")
-    index = KeywordTextIndexOperator.partial(task_id="index").expand(shards=plan.output)
-    publish = KeywordTextPublishOperator(task_id="publish", shards=plan.output, outlets=[KEYWORD_TEXT])
+    build = plan.output["build"]
+    index = KeywordTextIndexOperator.partial(task_id="index", build=build).expand(number=plan.output)
+    publish = KeywordTextPublishOperator(task_id="publish", build=build, outlets=[KEYWORD_TEXT])
     index >> publish

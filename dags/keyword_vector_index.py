@@ -36,9 +36,10 @@ with DAG(
     tags=["keywords", "qdrant", "triton"],
     doc_md=__doc__,
 ):
-    plan = KeywordVectorsPlanOperator(task_id="plan", inherits=["model"])
-    embed = KeywordVectorsEmbedOperator.partial(task_id="embed", pool=POOL_TRITON).expand(shards=plan.output)
-    publish = KeywordVectorsPublishOperator(
-        task_id="publish", shards=plan.output, pool=POOL_QDRANT, outlets=[KEYWORD_VECTORS]
+    plan = KeywordVectorsPlanOperator(task_id="plan", follows=["model"])
+    build = plan.output["build"]
+    embed = KeywordVectorsEmbedOperator.partial(task_id="embed", build=build, pool=POOL_TRITON).expand(
+        number=plan.output
     )
+    publish = KeywordVectorsPublishOperator(task_id="publish", build=build, pool=POOL_QDRANT, outlets=[KEYWORD_VECTORS])
     embed >> publish

@@ -7,7 +7,9 @@ For each product: embed its name, take its nearest keywords, write one document.
 first.
 
 Runs by hand with the form, or when new keyword vectors are served. Mode `bulk` builds a new index beside the served one
-and gives it the name when it is checked; `realtime` writes into the served index.
+and gives it the name when it is checked; the product file is then the whole truth, so products that only daily files
+brought must stand in it too. `realtime` writes into the served index. An event about another model than the one that
+this installation keeps fresh is skipped.
 
 **When it fails:** the index served before goes on. Read the error in the log of the failed task, mend the cause,
 clear the task; finished shards are not done again.
@@ -33,9 +35,8 @@ with DAG(
     tags=["products", "triton", "qdrant", "elasticsearch"],
     doc_md=__doc__,
 ):
-    plan = LinkingPlanOperator(task_id="plan", inherits=["model", "collection"])
-    link = LinkProductsOperator.partial(task_id="link", pool=POOL_TRITON).expand(shards=plan.output)
-    publish = LinkingPublishOperator(
-        task_id="publish", shards=plan.output, pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS]
-    )
+    plan = LinkingPlanOperator(task_id="plan", follows=["model", "collection"])
+    build = plan.output["build"]
+    link = LinkProductsOperator.partial(task_id="link", build=build, pool=POOL_TRITON).expand(number=plan.output)
+    publish = LinkingPublishOperator(task_id="publish", build=build, pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS])
     link >> publish

@@ -40,8 +40,7 @@ with DAG(
     doc_md=__doc__,
 ):
     plan = LinkingPlanOperator(task_id="plan", dated=["products"], skip_without_input=True)
-    link = LinkProductsOperator.partial(task_id="link", pool=POOL_TRITON).expand(shards=plan.output)
-    publish = LinkingPublishOperator(
-        task_id="publish", shards=plan.output, pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS]
-    )
+    build = plan.output["build"]
+    link = LinkProductsOperator.partial(task_id="link", build=build, pool=POOL_TRITON).expand(number=plan.output)
+    publish = LinkingPublishOperator(task_id="publish", build=build, pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS])
     link >> publish

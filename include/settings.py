@@ -73,8 +73,9 @@ class Settings(BaseSettings):
     vector_shard_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 4096
     text_shard_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
 
-    # How many mapped tasks share a run's shards; 4–8 for each slot that may work on it, at most 1,024.
-    mapped_tasks: Annotated[int, Field(ge=1, le=1024)] = 4
+    # How many mapped tasks share a run's shards; 4–8 for each slot that may work on it. The bound keeps the list of
+    # their numbers, which travels between tasks, below 4 KiB.
+    mapped_tasks: Annotated[int, Field(ge=1, le=800)] = 4
 
     # Ports of the local stack.
     triton_http_port: Port = 8080

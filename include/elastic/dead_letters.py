@@ -136,6 +136,11 @@ def read_letters(paths: Iterable[Path]) -> Iterator[DeadLetter]:
             yield letter
 
 
+def dead_ids(folder: Path, run: str) -> set[str]:
+    """Ids of the documents of ``run`` that are dead."""
+    return {letter.id for letter in read_letters(runs(folder).get(_file_name(run), []))}
+
+
 def inventory(folder: Path) -> list[RunLetters]:
     """The standing list of what is dead, by run."""
     return [_summary(run, read_letters(paths)) for run, paths in runs(folder).items()]

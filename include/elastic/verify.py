@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from elasticsearch import Elasticsearch
 
@@ -28,9 +29,16 @@ class GateFigures:
 
 
 def verify(
-    client: Elasticsearch, index: str, documents: Sequence[Document], *, count: int | None = None
+    client: Elasticsearch,
+    index: str,
+    documents: Sequence[Document],
+    *,
+    count: int | None = None,
+    version: int | None = None,
 ) -> GateFigures:
     """Check that ``index`` holds ``count`` documents, when given, and each of ``documents`` as it is.
+
+    With ``version``, a document that stands with a higher one is right too: a newer run wrote it.
 
     Raises:
         GateFailed: the count differs, or a document is missing or another one.
@@ -46,7 +54,7 @@ def verify(
     wrong = [
         document.id
         for start in range(0, len(documents), PAGE)
-        for document in _differing(client, index, documents[start : start + PAGE])
+        for document in _differing(client, index, documents[start : start + PAGE], version)
     ]
     if wrong:
         msg = (
@@ -64,6 +72,7 @@ def verify_or_send_again(
     *,
     count: int,
     send_all: Callable[[], object],
+    version: int | None = None,
 ) -> GateFigures:
     """:func:`verify` a finalised generation; when something is missing, send all once more and look again.
 
@@ -75,23 +84,27 @@ def verify_or_send_again(
         GateFailed: it is still not what was written; the generation counts as unfinished from now on.
     """
     try:
-        return verify(generations.client, generation, documents, count=count)
+        return verify(generations.client, generation, documents, count=count, version=version)
     except GateFailed as error:
         log.warning("%s Sending all documents again, in case the server crashed and forgot its last writes.", error)
     try:
         send_all()
         generations.finalise(generation)
-        return verify(generations.client, generation, documents, count=count)
+        return verify(generations.client, generation, documents, count=count, version=version)
     except GateFailed:
         generations.refuse(generation)
         raise
 
 
-def _differing(client: Elasticsearch, index: str, documents: Sequence[Document]) -> list[Document]:
+def _differing(client: Elasticsearch, index: str, documents: Sequence[Document], version: int | None) -> list[Document]:
     with translated(client, f"read documents of {index}"):
         answers = client.mget(index=index, ids=[document.id for document in documents])["docs"]
     return [
         document
         for document, answer in zip(documents, answers, strict=True)
-        if not answer.get("found") or answer["_source"] != document.source
+        if not answer.get("found") or (answer["_source"] != document.source and not _newer(answer, version))
     ]
+
+
+def _newer(answer: Mapping[str, Any], version: int | None) -> bool:
+    return version is not None and int(answer["_version"]) > version

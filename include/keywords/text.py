@@ -10,11 +10,11 @@ from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from elasticsearch import Elasticsearch
 
 from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
+from include.elastic.dead_letters import dead_ids
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import KEYWORD_MAPPING
@@ -28,6 +28,7 @@ from include.keywords.parameters import TextIndexParameters
 from include.settings import Settings
 from include.sources.build import Build, begin, prune_builds
 from include.sources.files import Source, find_input
+from include.sources.rows import Row
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
         refuse_older(parameters.index, generations.resolve(), build.generation)
         generations.finalise(build.generation)
         gate = verify_or_send_again(
-            generations, build.generation, _sample(build), count=counts.written,
+            generations, build.generation, _sample(build, settings), count=counts.written,
             send_all=lambda: _writer(client, build, settings).write(_documents(build)),
         )  # fmt: skip
         with build.taking_name():
@@ -138,13 +139,14 @@ def _documents(build: Build) -> Iterator[Document]:
     return (keyword_document(r.number, r.text) for shard in range(build.input.shards) for r in build.rows(shard))
 
 
-def _sample(build: Build) -> list[Document]:
-    """Documents spread over the shards whose every row was written."""
-    whole = [i for i in range(build.input.shards) if (m := build.finished(i)) and m.counts.written == m.counts.read]
+def _sample(build: Build, settings: Settings) -> list[Document]:
+    """Documents spread over the shards, none that is dead."""
     choose = random.Random(build.generation)  # noqa: S311 — a sample, not a secret
-    documents = []
-    for shard in whole:
-        table = pq.read_table(build.shard(shard).part)
-        rows = choose.sample(range(len(table)), min(-(-CHECKED_DOCUMENTS // len(whole)), len(table)))
-        documents += [keyword_document(*(table[c][row].as_py() for c in ("keyword_id", "keyword"))) for row in rows]
-    return documents
+    dead = dead_ids(dead_letter_folder(settings), build.generation)
+    each = -(-CHECKED_DOCUMENTS // build.input.shards)
+    picked: list[Row] = []
+    for shard in range(build.input.shards):
+        rows = build.rows(shard)
+        picked += choose.sample(rows, min(each, len(rows)))
+    documents = (keyword_document(row.number, row.text) for row in picked)
+    return [document for document in documents if document.id not in dead]

@@ -4,61 +4,44 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow.parquet as pq
 
+from include.elastic.dead_letters import dead_ids
+from include.elastic.document_id import document_id
 from include.elastic.documents import Document
-from include.linking.parameters import LinkingParameters
-from include.linking.pipeline import link_document
+from include.elastic.replay import dead_letter_folder
 from include.settings import Settings
 from include.sources.build import Build
-from include.vector_store.collection import keyword_table
-from include.vector_store.open import store_of
 
-COLUMNS = ["product_name", "keyword_ids", "scores"]
+COLUMNS = ["product_name", "keyword_ids", "keywords", "scores"]
 
 
-def all_documents(build: Build, settings: Settings) -> Iterator[Document]:
+def all_documents(build: Build) -> Iterator[Document]:
     """Every document of the build, a shard at a time."""
-    keywords = _keywords(build, settings)
     for index in range(build.input.shards):
-        rows = pq.read_table(build.shard(index).part, columns=COLUMNS).to_pylist()
-        yield from (_document(row, keywords) for row in rows)
+        yield from map(_document, pq.read_table(build.shard(index).part, columns=COLUMNS).to_pylist())
 
 
 def sample_documents(build: Build, settings: Settings, count: int) -> list[Document]:
-    """At most ``count`` documents spread over the shards; the same at every call.
-
-    Only shards whose every row was written are sampled: of the others the manifest does not tell which rows were.
-    """
-    whole = [i for i in range(build.input.shards) if (m := build.finished(i)) and m.counts.written == m.counts.read]
-    if not whole:
-        return []
+    """At most ``count`` documents spread over the shards, none that is dead; the same at every call."""
     choose = random.Random(build.generation)  # noqa: S311 — a sample, not a secret
-    picks = sorted(choose.choice(whole) for _ in range(count))
-    keywords = _keywords(build, settings)
-    return [
-        _document(row, keywords)
-        for shard in dict.fromkeys(picks)
-        for row in _some_rows(build, shard, picks.count(shard), choose)
-    ]
+    dead = dead_ids(dead_letter_folder(settings), build.generation)
+    picks = sorted(choose.choice(range(build.input.shards)) for _ in range(count))
+    documents = (
+        _document(row) for shard in dict.fromkeys(picks) for row in _some_rows(build, shard, picks.count(shard), choose)
+    )
+    return [document for document in documents if document.id not in dead]
 
 
-def _some_rows(build: Build, shard: int, count: int, choose: random.Random) -> Sequence[dict[str, object]]:
+def _some_rows(build: Build, shard: int, count: int, choose: random.Random) -> Sequence[dict[str, Any]]:
     table = pq.read_table(build.shard(shard).part, columns=COLUMNS)
-    rows: list[dict[str, object]] = table.take(choose.sample(range(len(table)), min(count, len(table)))).to_pylist()
+    rows: list[dict[str, Any]] = table.take(choose.sample(range(len(table)), min(count, len(table)))).to_pylist()
     return rows
 
 
-def _document(row: dict[str, object], keywords: dict[int, str]) -> Document:
-    name, ids, scores = (row[column] for column in COLUMNS)
-    return link_document(name, ids, scores, keywords)  # type: ignore[arg-type]
-
-
-def _keywords(build: Build, settings: Settings) -> dict[int, str]:
-    parameters = LinkingParameters(**build.facts["parameters"])
-    store = store_of(settings, parameters.qdrant_url)
-    try:
-        return keyword_table(store, build.facts["keyword_generation"])
-    finally:
-        store.close()
+def _document(row: dict[str, Any]) -> Document:
+    links = zip(row["keyword_ids"], row["keywords"], row["scores"], strict=True)
+    keywords = [{"keyword": text, "keyword_id": number, "score": score} for number, text, score in links]
+    return Document(document_id(row["product_name"]), {"product_name": row["product_name"], "keywords": keywords})

@@ -40,7 +40,7 @@ class LinkedBatch:
 
     batch: Batch
     vectors: NDArray[np.float32]  # [n, D]
-    neighbours: Neighbours  # [n, K]
+    documents: Sequence[Document]  # as they were sent
     counts: BulkCounts
     times: BatchTimes
 
@@ -85,10 +85,11 @@ class LinkPipeline:
         embedded = time.monotonic()
         neighbours = self.store.search(self.collection, vectors, self.top_k)
         searched = time.monotonic()
-        counts = self.writer.write(self._documents(batch.rows, neighbours))
+        documents = self._documents(batch.rows, neighbours)
+        counts = self.writer.write(documents)
         times = BatchTimes(len(batch.rows), embedded - began, searched - embedded, time.monotonic() - searched)
         self.progress.add(times)
-        return LinkedBatch(batch, vectors, neighbours, counts, times)
+        return LinkedBatch(batch, vectors, documents, counts, times)
 
     def _documents(self, rows: Sequence[Row], neighbours: Neighbours) -> list[Document]:
         return [

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
+from typing import Any
 
 from include.catalog.models import get_model
 from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import LINK_MAPPING
+from include.generations.names import generation_name
 from include.generations.run import Run
+from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
 from include.settings import Settings
 from include.sources.build import Build, begin
@@ -18,6 +22,9 @@ from include.vector_store.collection import served_collection
 from include.vector_store.open import store_of
 
 log = logging.getLogger(__name__)
+
+# What a realtime run makes when there is nothing sorts before every full build, even one that began earlier.
+FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 
 KIND = "links"
 KIND_REALTIME = "links-realtime"
@@ -70,13 +77,14 @@ def make_index(build: Build, settings: Settings) -> None:
     parameters = LinkingParameters(**build.facts["parameters"])
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
         generations = IndexGenerations(client, parameters.index)
-        realtime = parameters.mode == "realtime"
-        if build.published() is not None or (realtime and generations.resolve() is not None):
-            return
         meta = {"model": build.facts["model"], "keyword_generation": build.facts["keyword_generation"]}
-        generations.create(
-            build.generation, LINK_MAPPING, shards=settings.es_shards, replicas=settings.es_replicas,
-            bulk_load=not realtime, meta=meta,
-        )  # fmt: skip
-        if realtime:
-            generations.promote(build.generation)
+        shape: dict[str, Any] = {"shards": settings.es_shards, "replicas": settings.es_replicas, "meta": meta}
+        if parameters.mode == "bulk":
+            if build.published() is None:
+                generations.create(build.generation, LINK_MAPPING, bulk_load=True, **shape)
+            return
+        with writing_index(settings, parameters.index, purpose=f"make index {parameters.index}", alone=True):
+            if generations.resolve() is None:
+                first = generation_name(parameters.index, FIRST, build.run_key)
+                generations.create(first, LINK_MAPPING, bulk_load=False, **shape)
+                generations.promote(first)

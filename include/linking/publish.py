@@ -11,15 +11,18 @@ from elasticsearch import Elasticsearch
 
 from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
+from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.replay import dead_letter_folder
 from include.elastic.verify import verify, verify_or_send_again
+from include.errors import GateFailed
 from include.generations.counts import Counts
 from include.generations.names import refuse_older
 from include.linking.documents import all_documents, sample_documents
+from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
 from include.linking.plan import KIND, KIND_REALTIME
-from include.linking.shards import linked_batches, writing_index
+from include.linking.shards import linked_batches
 from include.settings import Settings
 from include.sources.build import Build, all_builds, prune_builds
 
@@ -39,7 +42,6 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
         return summary
     parameters = LinkingParameters(**build.facts["parameters"])
     counts = build.counts()
-    expected = sample_documents(build, settings, CHECKED_DOCUMENTS)
     log.info("stage 4/5: finalising and checking %s", build.generation)
     began = time.monotonic()
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
@@ -47,15 +49,12 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
         previous = generations.resolve()
         if parameters.mode == "bulk":
             refuse_older(parameters.index, previous, build.generation)
-            generations.finalise(build.generation)
-            gate = verify_or_send_again(
-                generations, build.generation, expected, count=counts.written,
-                send_all=lambda: _writer(client, build, settings).write(all_documents(build, settings)),
-            )  # fmt: skip
+            gate = build.once("gate", lambda: _check_bulk(build, generations, counts, settings))
             _take_name(build, generations, settings)
             generations.prune(keep=settings.keep_generations)
         else:
-            gate = verify(client, parameters.index, expected)
+            documents = _sample(build, counts, settings)
+            gate = asdict(verify(client, parameters.index, documents, version=build.version))
         summary = {
             "index": parameters.index,
             "generation": generations.resolve(),
@@ -64,7 +63,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             "keyword_generation": build.facts["keyword_generation"],
             "documents": generations.count(parameters.index),
             "counts": counts.as_dict(),
-            "gate": asdict(gate),
+            "gate": gate,
             "seconds": build.all_seconds(publish=time.monotonic() - began),
         }
         log.info("stage 5/5: %s serves %d documents", parameters.index, summary["documents"])
@@ -73,6 +72,25 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     prune_builds(settings, KIND, build.alias, keep=kept)
     prune_builds(settings, KIND_REALTIME, build.alias, keep=_recent(settings, build.alias))
     return summary
+
+
+def _check_bulk(build: Build, generations: IndexGenerations, counts: Counts, settings: Settings) -> dict[str, Any]:
+    """Make the new generation fit to be served and compare it with what was written."""
+    generations.finalise(build.generation)
+    documents = _sample(build, counts, settings)
+    figures = verify_or_send_again(
+        generations, build.generation, documents, count=counts.written, version=build.version,
+        send_all=lambda: _writer(generations.client, build, settings).write(all_documents(build)),
+    )  # fmt: skip
+    return asdict(figures)
+
+
+def _sample(build: Build, counts: Counts, settings: Settings) -> list[Document]:
+    documents = sample_documents(build, settings, CHECKED_DOCUMENTS)
+    if counts.written and not documents:
+        msg = f"{build.generation}: none of {CHECKED_DOCUMENTS} sampled documents was written. See the dead letters."
+        raise GateFailed(msg)
+    return documents
 
 
 def _writer(client: Elasticsearch, build: Build, settings: Settings) -> BulkWriter:
@@ -87,8 +105,9 @@ def _take_name(build: Build, generations: IndexGenerations, settings: Settings) 
         caught_up = Counts()
         for other in all_builds(settings, KIND_REALTIME, build.alias):
             since = [i for i in range(other.input.shards) if _finished_after(other, i, build)]
-            for linked in linked_batches(other, since, settings, into=build.generation, refresh=False):
-                caught_up += Counts(len(linked.batch.rows), linked.counts.indexed)
+            if since:  # linked anew, with the model and the keywords of the generation that they go into
+                for linked in linked_batches(build, since, settings, into=build.generation, rows_of=other):
+                    caught_up += Counts(len(linked.batch.rows), linked.counts.indexed)
         if caught_up.read:
             generations.refresh(build.generation)
             log.info("%d products that came in meanwhile were linked into %s", caught_up.read, build.generation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +14,9 @@ from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
 from include.elastic.replay import dead_letter_folder
 from include.generations.counts import Counts
-from include.generations.locks import locked
 from include.generations.shards import ShardManifest
 from include.generations.vectors import to_column
+from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
 from include.linking.pipeline import LinkedBatch, LinkPipeline
 from include.linking.progress import STAGES, Progress
@@ -29,16 +29,6 @@ from include.vector_store.collection import keyword_table
 from include.vector_store.open import store_of
 
 log = logging.getLogger(__name__)
-
-WAIT_FOR_PUBLISH_SECONDS = 3600
-
-
-@contextmanager
-def writing_index(settings: Settings, index: str, *, purpose: str, alone: bool) -> Iterator[None]:
-    """Let several write into the served index at once, but none while a new generation takes its name."""
-    path = settings.state_dir / "locks" / f"links-{index}.lock"
-    with locked(path, purpose=purpose, wait_seconds=WAIT_FOR_PUBLISH_SECONDS, shared=not alone):
-        yield
 
 
 def link_shards(build: Build, shards: Iterable[int], settings: Settings) -> Counts:
@@ -64,15 +54,19 @@ def link_shards(build: Build, shards: Iterable[int], settings: Settings) -> Coun
             purpose = f"realtime linking {build.generation}"
             stack.enter_context(writing_index(settings, parameters.index, purpose=purpose, alone=False))
         into = parameters.index if realtime else build.generation
-        for manifest in _finished(build, linked_batches(build, todo, settings, into=into, refresh=realtime)):
+        batches = linked_batches(build, todo, settings, into=into, refresh=realtime, rows_of=build)
+        for manifest in _finished(build, batches):
             total += manifest.counts
     return total
 
 
 def linked_batches(
-    build: Build, shards: Sequence[int], settings: Settings, *, into: str, refresh: bool
+    build: Build, shards: Sequence[int], settings: Settings, *, into: str, refresh: bool = False, rows_of: Build
 ) -> Iterator[LinkedBatch]:
-    """Send the links of ``shards`` to index ``into`` (an alias or a generation), batch after batch, in order."""
+    """Send the links of ``shards`` to index ``into`` (an alias or a generation), batch after batch, in order.
+
+    ``build`` says with which model and keywords; ``rows_of`` is the build whose products and date they are.
+    """
     parameters = LinkingParameters(**build.facts["parameters"])
     collection = build.facts["keyword_generation"]
     with ExitStack() as stack:
@@ -84,14 +78,14 @@ def linked_batches(
         stack.callback(store.close)
         writer = BulkWriter(
             client, into, run_id=build.generation, dead_letters=dead_letter_folder(settings),
-            version=build.version, refresh=refresh,
+            version=rows_of.version, refresh=refresh,
         )  # fmt: skip
         pipeline = LinkPipeline(
             _embedder(triton, build), store, collection, keyword_table(store, collection), writer,
             parameters.top_k, parameters.batch_size, parameters.workers,
-            Progress(sum(len(build.rows(index)) for index in shards)),
+            Progress(sum(len(rows_of.rows(index)) for index in shards)),
         )  # fmt: skip
-        yield from pipeline.run((index, build.rows(index)) for index in shards)
+        yield from pipeline.run((index, rows_of.rows(index)) for index in shards)
 
 
 def _embedder(client: TritonClient, build: Build) -> Embedder:
@@ -111,16 +105,16 @@ def _finished(build: Build, batches: Iterable[LinkedBatch]) -> Iterator[ShardMan
 
 def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch]) -> ShardManifest:
     rows = [row for linked in batches for row in linked.batch.rows]
-    ids = np.concatenate([linked.neighbours.ids for linked in batches])
-    scores = np.concatenate([linked.neighbours.scores for linked in batches])
+    links = [document.source["keywords"] for linked in batches for document in linked.documents]
     table = pa.table(
         {
             "number": pa.array([row.number for row in rows], pa.int64()),
             "product_name": pa.array([row.text for row in rows], pa.string()),
             "text_hash": pa.array([text_hash(row.text) for row in rows], pa.binary(16)),
             "vector": to_column(np.concatenate([linked.vectors for linked in batches])),
-            "keyword_ids": pa.array(list(ids), pa.list_(pa.int64())),
-            "scores": pa.array(list(scores), pa.list_(pa.float32())),
+            "keyword_ids": pa.array([[k["keyword_id"] for k in row] for row in links], pa.list_(pa.int64())),
+            "keywords": pa.array([[k["keyword"] for k in row] for row in links], pa.list_(pa.string())),
+            "scores": pa.array([[k["score"] for k in row] for row in links], pa.list_(pa.float64())),
         }
     )
     seconds = {stage: sum(getattr(linked.times, stage) for linked in batches) for stage in STAGES}

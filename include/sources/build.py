@@ -10,9 +10,9 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +23,7 @@ from include.errors import ContractError, InputError
 from include.generations.counts import Counts
 from include.generations.files import replacing, sha256_of, write_json
 from include.generations.locks import locked
-from include.generations.names import generation_name
+from include.generations.names import generation_name, run_key
 from include.generations.run import Run
 from include.generations.shards import BuildFolder, Shard, ShardManifest
 from include.settings import Settings
@@ -165,6 +165,14 @@ class Build:
         found = {**self.seconds(), **more, "wall": time.time() - self.began}
         return {stage: round(seconds, 2) for stage, seconds in found.items()}
 
+    def once(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of ``work``, done at most once in the life of this build, whatever is interrupted later."""
+        path = self.folder.folder / f"{name}.json"
+        if not path.exists():
+            write_json(path, work())
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return result
+
     def mark_published(self, summary: Mapping[str, Any]) -> None:
         """Keep the outcome beside the plan."""
         write_json(self.folder.folder / "published.json", dict(summary))
@@ -237,9 +245,11 @@ def begin(
     """Plan a build, or return this run's own one to be resumed.
 
     Raises:
-        InputError: the input cannot be used, or it changed since the interrupted run that this one resumes.
+        InputError: the input cannot be used.
     """
     root = builds_root(settings, kind)
+    # The content belongs to the key: a run that is repeated over a corrected file is other work.
+    run = replace(run, key=run_key(run.key, sha256_of(source.path)))
     with locked(root / f".{alias}.plan.lock", purpose=f"plan {alias}", wait_seconds=600):
         for build in all_builds(settings, kind, alias):
             if build.continues(run, facts):

@@ -21,11 +21,20 @@ class Source:
     text_column: str
     id_column: str | None = None
 
-    def rows(self) -> Iterator[Row | Unusable]:
-        """The file's rows in order; Parquet is known by its first bytes, anything else is text."""
+    @property
+    def is_parquet(self) -> bool:
+        """Parquet is known by its first bytes, anything else is text."""
         with self.path.open("rb") as file:
-            parquet = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
-        if not parquet:
+            return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether numbers may come from a column, and so may repeat."""
+        return self.id_column is not None and self.is_parquet
+
+    def rows(self) -> Iterator[Row | Unusable]:
+        """The file's rows in order."""
+        if not self.is_parquet:
             return read_text(self.path)
         from include.sources.parquet import read_parquet  # noqa: PLC0415 — pyarrow is only needed here
 

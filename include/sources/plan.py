@@ -22,6 +22,7 @@ from include.sources.files import Source
 from include.sources.rows import Row, Unusable
 
 INPUT_SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.string()), ("text_hash", pa.binary(16))])
+HOPELESS_ROWS = 1000  # not UTF-8, and more than half of what was read: reading on is of no use
 NOT_UTF8_SHARE = 0.01  # of all rows; above it the file is taken to be in another encoding, not to hold bad rows
 
 
@@ -68,11 +69,7 @@ def plan_input(source: Source, folder: Path, *, limit: int, shard_rows: int) -> 
     for index, rows in enumerate(_batches(walk.accepted(), shard_rows)):
         _write_rows(folder / f"{index:05d}.parquet", rows)
     if walk.not_utf8 > max(1, NOT_UTF8_SHARE * walk.read) or (walk.not_utf8 and not walk.taken):
-        msg = (
-            f"{source.path}: {walk.not_utf8} of {walk.read} rows are not UTF-8, first row {walk.first_not_utf8}. "
-            "Convert the file: iconv -f <its encoding> -t UTF-8."
-        )
-        raise InputError(msg)
+        walk.refuse_encoding()
     if not walk.taken:
         msg = f"{source.path} has no usable row: {walk.read} read, all blank or broken."
         raise InputError(msg)
@@ -100,6 +97,7 @@ class _Walk:
         """Usable rows with their hash, each text once."""
         seen: set[bytes] = set()
         numbers: set[int] = set()
+        ids = self.source.has_ids
         for row in self.source.rows():
             if self.limit and self.taken == self.limit:
                 return
@@ -112,7 +110,7 @@ class _Walk:
                 self.skipped["duplicate"] += 1
                 continue
             seen.add(digest)
-            if self.source.id_column:
+            if ids:
                 self._check_unique(row, numbers)
             self.taken += 1
             yield row, digest
@@ -134,6 +132,16 @@ class _Walk:
             self.not_utf8 += 1
             if self.first_not_utf8 < 0:
                 self.first_not_utf8 = row.number
+            if self.not_utf8 > HOPELESS_ROWS and self.not_utf8 > self.read / 2:
+                self.refuse_encoding()
+
+    def refuse_encoding(self) -> None:
+        """Raise InputError: the file is in another encoding."""
+        msg = (
+            f"{self.source.path}: {self.not_utf8} of {self.read} rows read are not UTF-8, first row "
+            f"{self.first_not_utf8}. Convert the file: iconv -f <its encoding> -t UTF-8."
+        )
+        raise InputError(msg)
 
 
 def _batches(rows: Iterator[tuple[Row, bytes]], size: int) -> Iterator[list[tuple[Row, bytes]]]:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from include.errors import InputError
 
 MAX_TEXT_BYTES = 100_000  # in UTF-8; no product name or keyword is longer, and memory stays bounded
+KEPT_BYTES = 200  # of a row that cannot be used
 _BOM = b"\xef\xbb\xbf"
 _OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16LE", b"\xfe\xff": "UTF-16BE"}
 
@@ -28,7 +29,7 @@ class Unusable:
 
     number: int
     reason: str
-    raw: str = ""  # what was there, made printable
+    raw: str = ""  # the beginning of what was there, made printable
 
     @property
     def blank(self) -> bool:
@@ -39,11 +40,11 @@ class Unusable:
 def as_row(number: int, raw: bytes) -> Row | Unusable:
     """Decode one text; white space around it is not part of it."""
     if len(raw) > MAX_TEXT_BYTES:
-        return Unusable(number, "too_long", raw[:200].decode("utf-8", "backslashreplace"))
+        return Unusable(number, "too_long", raw[:KEPT_BYTES].decode("utf-8", "backslashreplace"))
     try:
         text = raw.decode("utf-8").strip()
     except UnicodeDecodeError:
-        return Unusable(number, "not_utf8", raw.decode("utf-8", "backslashreplace"))
+        return Unusable(number, "not_utf8", raw[:KEPT_BYTES].decode("utf-8", "backslashreplace"))
     return Row(number, text) if text else Unusable(number, "blank")
 
 

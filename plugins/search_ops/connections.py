@@ -55,7 +55,8 @@ def _url(connection: Connection) -> str | None:
     if not connection.host:
         return None
     port = f":{connection.port}" if connection.port else ""
-    return f"{connection.schema or 'http'}://{connection.host}{port}"
+    scheme = connection.schema or "http"
+    return ",".join(f"{scheme}://{host.strip()}{port}" for host in connection.host.split(","))
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from airflow.sdk import Asset
 from include.generations.names import run_key
 from include.generations.run import Run
 from include.parameters import Parameters
+from include.settings import Settings, get_settings
 
 P = TypeVar("P", bound=Parameters)
+
+SERVERS = ("es_url", "qdrant_url", "kserve_url")
 
 
 def run_date(context: Mapping[str, Any]) -> datetime:
@@ -28,11 +31,11 @@ def run_of(context: Mapping[str, Any]) -> Run:
     return Run(run_key("airflow", dag_run.dag_id, dag_run.run_id), run_date(context))
 
 
-def parameters_of(context: Mapping[str, Any], kind: type[P], *, inherits: Sequence[str] = ()) -> P:
+def parameters_of(context: Mapping[str, Any], kind: type[P], *, settings: Settings, inherits: Sequence[str] = ()) -> P:
     """The run's checked parameters.
 
-    A run that an asset event caused takes the names in ``inherits`` from the event, so that what follows a new model
-    uses that model.
+    A server's URL that nobody changed means the server of ``settings``, which know the Airflow connections. A run that
+    an asset event caused takes the names in ``inherits`` from the event.
 
     Raises:
         InputError: an unknown name or a value out of bounds.
@@ -41,7 +44,8 @@ def parameters_of(context: Mapping[str, Any], kind: type[P], *, inherits: Sequen
     values = {**context["params"], **asked}
     for extra in event_extras(context):
         values |= {name: extra[name] for name in inherits if name in extra and name not in asked}
-    return kind.checked(values)
+    untouched = (name for name in SERVERS if name in values and values[name] == getattr(get_settings(), name))
+    return kind.checked(values | {name: getattr(settings, name) for name in untouched})
 
 
 def event_extras(context: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.parameters import Parameters
 from include.settings import Settings
 from search_ops.connections import settings_with_connections
-from search_ops.run_context import parameters_of, run_date, run_of, tell
+from search_ops.run_context import event_extras, parameters_of, run_date, run_of, tell
 
 CHATTY = ("elastic_transport", "httpx", "urllib3")
 
@@ -34,7 +35,8 @@ class SearchOperator(BaseOperator):
 class PlanOperator(SearchOperator):
     """Begin the run's build, or find it again after a retry.
 
-    :param inherits: parameters taken from the asset event that caused the run.
+    :param follows: parameters that an asset event must agree with, else the run that it caused is skipped: a model
+        that is deployed beside the served one must not take the served collection over.
     :param dated: parameters in which ``{date}`` stands for the run's day, YYYY-MM-DD in the DAG's time zone.
     :param skip_without_input: skip the run when the input file does not exist.
     """
@@ -45,31 +47,43 @@ class PlanOperator(SearchOperator):
     def __init__(
         self,
         *,
-        inherits: Sequence[str] = (),
+        follows: Sequence[str] = (),
         dated: Sequence[str] = (),
         skip_without_input: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.inherits = inherits
+        self.follows = follows
         self.dated = dated
         self.skip_without_input = skip_without_input
 
-    def execute(self, context: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return the build's shards as ranges to map over; the counts of the input go to XCom ``counts``."""
+    def execute(self, context: Mapping[str, Any]) -> list[int]:
+        """Return the numbers of the tasks to map over; XCom ``build`` has the build's URI, ``counts`` the input's."""
         from include.workflow import load_workflow  # noqa: PLC0415 — a DAG file must parse quickly
 
         workflow = load_workflow(self.workflow)
-        parameters = parameters_of(context, workflow.PARAMETERS, inherits=self.inherits)
+        parameters = parameters_of(context, workflow.PARAMETERS, settings=self.settings)
+        self._skip_foreign(parameters, context)
         day = f"{run_date(context).astimezone(context['dag'].timezone):%Y-%m-%d}"
         dated = {name: getattr(parameters, name).replace("{date}", day) for name in self.dated}
         parameters = parameters.model_copy(update=dated)
         if self.skip_without_input:
             self._skip_without(getattr(parameters, self.input_name), day)
         build = workflow.plan(parameters, run_of(context), self.settings)
+        context["ti"].xcom_push("build", build.uri)
         context["ti"].xcom_push("counts", build.input.counts.as_dict())
-        ranges = build.ranges(self.settings.mapped_tasks)
-        return [{"build": build.uri, "first": first, "end": end} for first, end in ranges]
+        return list(range(len(build.ranges(self.settings.mapped_tasks))))
+
+    def _skip_foreign(self, parameters: Parameters, context: Mapping[str, Any]) -> None:
+        for extra in event_extras(context):
+            for name in self.follows:
+                ours = getattr(parameters, name)
+                if name in extra and extra[name] != ours:
+                    msg = (
+                        f"The event is about {name} {extra[name]!r}, this DAG keeps {ours!r} fresh. Nothing to do. To "
+                        f"switch, set EMBSEARCH_{name.upper()} or run it by hand."
+                    )
+                    raise AirflowSkipException(msg)
 
     def _skip_without(self, path: str, day: str) -> None:
         from include.settings import PROJECT_ROOT  # noqa: PLC0415
@@ -80,46 +94,48 @@ class PlanOperator(SearchOperator):
 
 
 class ShardsOperator(SearchOperator):
-    """Do a range of shards; those that are finished already are skipped.
+    """Do one task's part of the shards; those that are finished already are skipped.
 
-    :param shards: one of the ranges that the plan returned.
+    :param build: the build's URI, from the plan.
+    :param number: this task's among those that the plan returned.
     """
 
     workflow: ClassVar[str]
-    template_fields = ("shards",)
+    template_fields = ("build", "number")
 
-    def __init__(self, *, shards: Any, **kwargs: Any) -> None:
+    def __init__(self, *, build: Any, number: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.shards = shards
+        self.build = build
+        self.number = number
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return what became of the range's rows."""
         from include.sources.build import Build  # noqa: PLC0415
         from include.workflow import load_workflow  # noqa: PLC0415
 
-        build = Build.load(self.shards["build"])
-        shards = range(self.shards["first"], self.shards["end"])
-        return load_workflow(self.workflow).run_shards(build, shards, self.settings).as_dict()
+        build = Build.load(self.build)
+        first, end = build.ranges(self.settings.mapped_tasks)[self.number]
+        return load_workflow(self.workflow).run_shards(build, range(first, end), self.settings).as_dict()
 
 
 class PublishOperator(SearchOperator):
     """Check the finished build and serve it; its figures go with the asset event.
 
-    :param shards: all ranges that the plan returned.
+    :param build: the build's URI, from the plan.
     """
 
     workflow: ClassVar[str]
-    template_fields = ("shards",)
+    template_fields = ("build",)
 
-    def __init__(self, *, shards: Any, **kwargs: Any) -> None:
+    def __init__(self, *, build: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.shards = shards
+        self.build = build
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the figures."""
         from include.sources.build import Build  # noqa: PLC0415
         from include.workflow import load_workflow  # noqa: PLC0415
 
-        summary = load_workflow(self.workflow).publish(Build.load(self.shards[0]["build"]), self.settings)
+        summary = load_workflow(self.workflow).publish(Build.load(self.build), self.settings)
         tell(context, self.outlets, summary)
         return summary

@@ -17,4 +17,4 @@ class DeadLetterReplayOperator(SearchOperator):
         """Return what is there and what became of it."""
         from include.elastic.replay import replay_dead_letters  # noqa: PLC0415 — a DAG file must parse quickly
 
-        return replay_dead_letters(parameters_of(context, ReplayParameters), self.settings)
+        return replay_dead_letters(parameters_of(context, ReplayParameters, settings=self.settings), self.settings)

@@ -18,7 +18,7 @@ class ModelExportOperator(SearchOperator):
         from include.model_export.launch import export_model  # noqa: PLC0415 — a DAG file must parse quickly
         from include.model_export.manifest import Manifest  # noqa: PLC0415
 
-        parameters = parameters_of(context, ModelParameters)
+        parameters = parameters_of(context, ModelParameters, settings=self.settings)
         summary = Manifest.read(export_model(parameters.model, self.settings)).summary()
         tell(context, self.outlets, summary)
         return summary
@@ -34,7 +34,7 @@ class TritonDeployModelOperator(SearchOperator):
         from include.model_export.launch import exported_folder  # noqa: PLC0415
         from include.triton.deploy import deploy  # noqa: PLC0415
 
-        parameters = parameters_of(context, ModelParameters, inherits=("model",))
+        parameters = parameters_of(context, ModelParameters, settings=self.settings, inherits=("model",))
         summary = asdict(deploy(exported_folder(parameters.model, self.settings), self.settings))
         tell(context, self.outlets, summary)
         return summary

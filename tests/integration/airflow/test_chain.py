@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -28,6 +30,23 @@ def test_one_export_leads_to_linked_products(running_stack: RunningStack, chain:
     assert chain["product_linking"]["keyword_generation"] == chain["keyword_vector_index"]["generation"]
     assert running_stack.documents("product_keywords") == PRODUCTS
     assert running_stack.documents("keywords") == KEYWORDS
+
+
+def test_what_the_demo_shows_is_true_and_its_queries_work(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from include.cli.demo import queries, show
+
+    show(running_stack.settings, chain, 1.0)
+    shown = capsys.readouterr().out
+    assert stack.local_airflow(running_stack.settings).password in shown
+    assert all(dag in shown for dag in ("keyword_vector_index", "keyword_text_index", "product_linking"))
+    with Elasticsearch(running_stack.settings.es_url) as client:
+        name = next(iter(client.search(index="product_keywords", size=1)["hits"]["hits"]))["_source"]["product_name"]
+    by_name, by_keyword, _by_meaning = (shlex.split(line) for line in queries(running_stack.settings, name))
+    answers = [httpx.post(q[4], json=json.loads(q[6]), trust_env=False).json()["hits"] for q in (by_name, by_keyword)]
+    assert answers[0]["hits"][0]["_source"]["product_name"] == name
+    assert "error" not in answers[1]
 
 
 def test_figures_travel_with_the_asset_events(running_stack: RunningStack, chain: dict[str, dict[str, Any]]) -> None:
@@ -95,6 +114,9 @@ def test_an_unknown_parameter_fails_the_run_at_its_first_task_without_a_retry(
     run = api.trigger("product_linking", {"topk": 3})
     assert api.wait("product_linking", run, seconds=120) == "failed"
     states = api.task_states("product_linking", run)
+    tasks = _get(running_stack, f"/api/v2/dags/product_linking/dagRuns/{quote(run, safe='')}/taskInstances")
+    tries = {task["task_id"]: task["try_number"] for task in tasks["task_instances"]}
+    assert tries["plan"] == 1
     assert states["plan"] == "failed"
     assert states["publish"] == "upstream_failed"
 

@@ -10,8 +10,10 @@ import pytest
 
 from include.catalog.models import get_model
 from include.elastic.document_id import document_id
+from include.elastic.index_generations import IndexGenerations
 from include.errors import ContractError, InputError
 from include.linking.workflow import plan, publish, run_shards
+from include.sources.build import all_builds
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.collection import keyword_table
@@ -186,6 +188,63 @@ def test_what_came_in_during_a_full_build_is_in_the_new_generation_too(linking: 
     summary = publish(build, linking.settings)
     assert summary["documents"] == PRODUCTS + 40
     assert set(late.read_text().split("\n")) - {""} <= set(linking.documents())
+
+
+def test_products_of_an_older_model_and_a_pruned_collection_are_caught_up_all_the_same(
+    linking: LinkingStack,
+) -> None:
+    linking.link(limit=10)
+    build = plan(linking.parameters(), new_run(), linking.settings)
+    late = linking.write_products("late.txt", 40, seed=7)
+    linking.link(products=late, mode="realtime")
+    (daily,) = all_builds(linking.settings, "links-realtime", linking.index)
+    facts = {
+        **daily.facts,
+        "model_fingerprint": "f" * 64,
+        "keyword_generation": "keywords__20000101t000000000-gone0000",
+    }
+    plan_file = daily.folder.read_plan()
+    assert plan_file is not None
+    daily.folder.write_plan({**plan_file, "facts": facts})
+    run_shards(build, range(build.input.shards), linking.settings)
+    assert publish(build, linking.settings)["documents"] == PRODUCTS + 40
+
+
+def test_a_publish_that_was_interrupted_after_catching_up_can_be_repeated(
+    linking: LinkingStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linking.link(limit=10)
+    build = plan(linking.parameters(), new_run(), linking.settings)
+    late = linking.write_products("late.txt", 40, seed=7)
+    linking.link(products=late, mode="realtime")
+    run_shards(build, range(build.input.shards), linking.settings)
+    for step in ("promote", "prune"):  # before the name is taken, and after it
+
+        def interrupted(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(IndexGenerations, step, interrupted)
+            publish(build, linking.settings)
+    summary = publish(build, linking.settings)
+    assert summary["documents"] == PRODUCTS + 40
+    assert summary["generation"] == build.generation
+
+
+def test_the_same_run_over_a_corrected_file_links_the_corrected_file(linking: LinkingStack) -> None:
+    run = new_run("corrected")
+    path = linking.write_products("day.txt", 20)
+    linking.link(run, products=path, mode="realtime")
+    path.write_text(path.read_text() + "a product that was forgotten\n")
+    assert linking.link(run, products=path, mode="realtime")["counts"]["read"] == 21
+    assert "a product that was forgotten" in linking.documents()
+
+
+def test_a_full_build_begun_before_the_first_daily_run_is_served_in_the_end(linking: LinkingStack) -> None:
+    build = plan(linking.parameters(), new_run(), linking.settings)
+    linking.link(mode="realtime", limit=5)
+    run_shards(build, range(build.input.shards), linking.settings)
+    assert publish(build, linking.settings)["documents"] == PRODUCTS
 
 
 def test_unchanged_input_resumed_by_another_process_is_the_same_build(linking: LinkingStack) -> None:

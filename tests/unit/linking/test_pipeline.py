@@ -86,7 +86,9 @@ def test_batches_come_back_in_order_and_say_when_their_shard_is_whole() -> None:
     done = list(pipeline(Parts()).run(shards(3, 10)))
     assert [row.number for linked in done for row in linked.batch.rows] == list(range(30))
     assert [linked.batch.last for linked in done] == [False, False, True] * 3
-    assert all(linked.neighbours.ids[0, 0] == linked.batch.rows[0].number for linked in done)
+    assert all(
+        linked.documents[0].source["keywords"][0]["keyword_id"] == linked.batch.rows[0].number for linked in done
+    )
 
 
 def test_input_is_read_only_as_far_as_batches_are_begun() -> None:
