@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,7 +32,7 @@ generate_app = typer.Typer(no_args_is_help=True, help="Make test data: seeded, o
 @takes(VectorIndexParameters)
 def index_vectors(parameters: VectorIndexParameters) -> None:
     """Embed keywords and serve them as a new generation of the vector collection."""
-    with _job("index-vectors", "include.keywords.vectors", parameters, parameters.input):
+    with _job("index-vectors", "include.keywords.vectors", parameters, "input"):
         pass
 
 
@@ -40,7 +40,7 @@ def index_vectors(parameters: VectorIndexParameters) -> None:
 @takes(TextIndexParameters)
 def index_text(parameters: TextIndexParameters) -> None:
     """Index keywords as text in a new generation of the Elasticsearch index."""
-    with _job("index-text", "include.keywords.text", parameters, parameters.input):
+    with _job("index-text", "include.keywords.text", parameters, "input"):
         pass
 
 
@@ -50,7 +50,7 @@ def link(parameters: LinkingParameters) -> None:
     """Link products to their nearest keywords."""
     from include.linking.documents import sample_documents  # noqa: PLC0415
 
-    with _job("link", "include.linking.workflow", parameters, parameters.products) as build:
+    with _job("link", "include.linking.workflow", parameters, "products") as build:
         print_samples(sample_documents(build, get_settings(), 10))
 
 
@@ -67,17 +67,23 @@ def replay(parameters: ReplayParameters) -> None:
 
 @contextmanager
 def _job(command: str, workflow: str, parameters: Parameters, source: str) -> Iterator[Build]:
-    """Run a workflow to its end, tell its figures, and let the caller add to them."""
+    """Run a workflow to its end, tell its figures, and let the caller add to them.
+
+    ``source`` is the parameter that names the input; one that lies in the current folder means that file.
+    """
     from include.workflow import run_workflow  # noqa: PLC0415 — help must be quick
 
     settings = get_settings()
     with command_session(command, settings) as log_file:
-        run = command_run(command, parameters, [find_input(source)])
-        began = time.monotonic()
+        here = Path(getattr(parameters, source)).absolute()
+        path = find_input(here if here.is_file() else getattr(parameters, source))
+        typer.echo(f"Input: {path}")
+        parameters = parameters.model_copy(update={source: str(path)})
+        run = command_run(command, parameters, [path])
         build, summary = run_workflow(workflow, parameters, run, settings)
-        print_counts(summary)
-        console.print(stage_table({command: summary}, wall=time.monotonic() - began))
+        console.print(stage_table({command: summary}))
         yield build
+        print_counts(summary)
         typer.echo(f"Log: {log_file}")
 
 
@@ -87,9 +93,10 @@ def generate_keywords(
     count: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="How many.")] = 400_000,
     language: Annotated[str, typer.Option(help="en, ja or ko.")] = "ja",
     seed: Annotated[int, typer.Option(help="Same seed, same texts.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
     """Keywords such as ファッション 便利な 登山."""
-    _generate("keywords", output, count, language, seed)
+    _generate("keywords", output, count, language, seed, overwrite=overwrite)
 
 
 @generate_app.command("products")
@@ -98,12 +105,13 @@ def generate_products(
     count: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="How many.")] = 400_000,
     language: Annotated[str, typer.Option(help="en, ja or ko.")] = "ja",
     seed: Annotated[int, typer.Option(help="Same seed, same texts.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
 ) -> None:
     """Products such as 贅沢 登山リュック M."""
-    _generate("products", output, count, language, seed)
+    _generate("products", output, count, language, seed, overwrite=overwrite)
 
 
-def _generate(kind: Kind, output: str, count: int, language: str, seed: int) -> None:
+def _generate(kind: Kind, output: str, count: int, language: str, seed: int, *, overwrite: bool) -> None:
     from include.settings import PROJECT_ROOT  # noqa: PLC0415
 
     languages: dict[str, Language] = {"en": "en", "ja": "ja", "ko": "ko"}
@@ -111,5 +119,8 @@ def _generate(kind: Kind, output: str, count: int, language: str, seed: int) -> 
         msg = f"There is no vocabulary for {language!r}: choose en, ja or ko."
         raise typer.BadParameter(msg)
     path = PROJECT_ROOT / output
+    if path.exists() and not overwrite:
+        msg = f"{path} is there already. Give another --output, or --overwrite."
+        raise typer.BadParameter(msg)
     write_texts(path, kind, count, language=languages[language], seed=seed)
     typer.echo(f"{count:,} {kind} in {path}")

@@ -23,17 +23,22 @@ def print_counts(summary: dict[str, Any]) -> None:
         f"read {counts['read']:,} = written {counts['written']:,} + skipped ({skipped}) + dead {counts['dead']:,}",
         soft_wrap=True,
     )
+    if counts["dead"]:
+        console.print(
+            f"{counts['dead']:,} rows are dead letters. See why: embsearch replay. When the cause is mended: "
+            f"embsearch replay --run {summary['generation']} --dry-run false",
+            soft_wrap=True,
+        )
     if "reused" in summary:
         console.print(f"{summary['reused']:,} vectors were taken over from an earlier generation")
 
 
-def stage_table(summaries: dict[str, dict[str, Any]], *, wall: float | None = None) -> Table:
+def stage_table(summaries: dict[str, dict[str, Any]]) -> Table:
     """Rows, seconds and rows a second of every stage; seconds of what runs side by side are summed."""
-    table = Table("workflow", "stage", "rows", "seconds", "rows/s")
+    table = Table("workflow", "stage", "rows", "seconds", "rows/s", caption="batches overlap: only wall is time")
     for workflow, summary in summaries.items():
         rows = summary["counts"]["written"]
-        stages = {**summary["seconds"], **({"wall": wall} if wall is not None else {})}
-        for number, (stage, seconds) in enumerate(stages.items()):
+        for number, (stage, seconds) in enumerate(summary["seconds"].items()):
             rate = f"{rows / seconds:,.0f}" if seconds > 0.001 else "-"
             table.add_row("" if number else workflow, stage, f"{rows:,}", f"{seconds:.1f}", rate)
     return table

@@ -26,6 +26,7 @@ ABANDONED_SECONDS = 7 * 24 * 3600.0
 FORCE_MERGE_SECONDS = 3600.0
 LOADING, READY = "loading", "ready"
 STATE, REPLICAS, SCHEMA = "state", "replicas", "schema"  # keys of _meta that are ours
+KIND = "kind"  # the key of _meta that says what an index holds
 
 
 class IndexGenerations:
@@ -111,6 +112,23 @@ class IndexGenerations:
         if self.resolve() != generation:
             with translated(self.client, f"refuse index {generation}"):
                 self.client.indices.put_mapping(index=generation, meta={**self.meta(generation), STATE: LOADING})
+
+    def refuse_foreign(self, kind: str, *, unknown: bool = False) -> None:
+        """Let nobody put links where keywords are served, or the other way round.
+
+        With ``unknown``, an index that does not say what it holds is refused too.
+
+        Raises:
+            ContractError: the alias serves something else.
+        """
+        served = self.resolve()
+        if served is None:
+            return
+        found = self.meta(served).get(KIND)
+        if found not in {None, kind} or (found is None and unknown):
+            held = found or "something else"
+            msg = f"{self.alias} serves {served}, which holds {held}, not {kind}. Choose another name."
+            raise ContractError(msg)
 
     def refresh(self, name: str) -> None:
         """Make what was written so far visible to searches."""

@@ -33,6 +33,7 @@ from include.sources.rows import Row
 log = logging.getLogger(__name__)
 
 PARAMETERS = TextIndexParameters
+HELD = "keywords"
 KIND = "keyword-text"
 CHECKED_DOCUMENTS = 50
 
@@ -44,16 +45,19 @@ def plan(parameters: TextIndexParameters, run: Run, settings: Settings) -> Build
         InputError: the input cannot be used.
         ServiceUnavailable: Elasticsearch does not answer.
     """
+    log.info("reading %s", parameters.input)
     source = Source(find_input(parameters.input), parameters.text_column, parameters.id_column)
     build = begin(
         settings, KIND, parameters.index, source, run, limit=parameters.limit, shard_rows=settings.text_shard_rows,
         facts={"parameters": parameters.model_dump(mode="json")},
     )  # fmt: skip
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
+        generations = IndexGenerations(client, parameters.index)
+        generations.refuse_foreign(HELD)
         if build.published() is None:
-            IndexGenerations(client, parameters.index).create(
+            generations.create(
                 build.generation, KEYWORD_MAPPING, shards=settings.es_shards, replicas=settings.es_replicas,
-                bulk_load=True, meta={"input": build.input.fingerprint},
+                bulk_load=True, meta={"kind": HELD, "input": build.input.fingerprint},
             )  # fmt: skip
     return build
 

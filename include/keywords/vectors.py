@@ -47,6 +47,7 @@ def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Bui
         ServiceUnavailable: Triton does not answer.
     """
     spec = get_model(parameters.model)
+    log.info("reading %s", parameters.input)
     source = Source(find_input(parameters.input), parameters.text_column, parameters.id_column)
     with TritonClient(parameters.kserve_url) as client:
         served = client.served(spec.name)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 # What a realtime run makes when there is nothing sorts before every full build, even one that began earlier.
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 
+HELD = "product links"
 KIND = "links"
 KIND_REALTIME = "links-realtime"
 
@@ -77,7 +78,8 @@ def make_index(build: Build, settings: Settings) -> None:
     parameters = LinkingParameters(**build.facts["parameters"])
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
         generations = IndexGenerations(client, parameters.index)
-        meta = {"model": build.facts["model"], "keyword_generation": build.facts["keyword_generation"]}
+        generations.refuse_foreign(HELD, unknown=parameters.mode == "realtime")
+        meta = {"kind": HELD, "model": build.facts["model"], "keyword_generation": build.facts["keyword_generation"]}
         shape: dict[str, Any] = {"shards": settings.es_shards, "replicas": settings.es_replicas, "meta": meta}
         if parameters.mode == "bulk":
             if build.published() is None:

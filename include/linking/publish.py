@@ -86,6 +86,10 @@ def _check_bulk(build: Build, generations: IndexGenerations, counts: Counts, set
 
 
 def _sample(build: Build, counts: Counts, settings: Settings) -> list[Document]:
+    if counts.dead and not counts.written:
+        name = build.generation
+        msg = f"{name}: Elasticsearch refused every document. See why: embsearch replay --run {name}."
+        raise GateFailed(msg)
     documents = sample_documents(build, settings, CHECKED_DOCUMENTS)
     if counts.written and not documents:
         msg = f"{build.generation}: none of {CHECKED_DOCUMENTS} sampled documents was written. See the dead letters."

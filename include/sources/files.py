@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,16 @@ def find_input(path: str | Path) -> Path:
         InputError: there is no such file, it is not a file, or it is empty.
     """
     found = Path(path) if Path(path).is_absolute() else PROJECT_ROOT / path
+    if found.is_dir():
+        msg = f"Input file {found} is a folder. Give a file in it."
+        raise InputError(msg)
     if not found.is_file():
         msg = f"Input file {found} does not exist. Give another path, or make one: embsearch generate --help."
         raise InputError(msg)
     if found.stat().st_size == 0:
         msg = f"Input file {found} is empty."
+        raise InputError(msg)
+    if not os.access(found, os.R_OK):
+        msg = f"Input file {found} cannot be read by this user. Change its rights, or give another path."
         raise InputError(msg)
     return found

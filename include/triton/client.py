@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 from tritonclient import http
 
 from include.errors import ContractError, InputError, ServiceUnavailable, TransientError
 from include.triton.config_pbtxt import INPUT, OUTPUT
 from include.triton.faults import NotLoaded, translate
 from include.triton.served import ServedModel, Vectors, check_vectors
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -148,10 +151,20 @@ class TritonClient:
             wait=wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT),
             stop=stop_after_delay(self.deadline_seconds),
             retry=retry_if_exception_type(TransientError),
+            before_sleep=self._tell_once(),
             reraise=True,
         )
         result: Result = attempts(self._try_each_url, call, model)
         return result
+
+    def _tell_once(self) -> Callable[[RetryCallState], None]:
+        """Say at the first failure, and not at every one, that and how long is waited."""
+
+        def tell(state: RetryCallState) -> None:
+            if state.attempt_number == 1 and state.outcome is not None:
+                log.warning("%s Trying again for %.0f s.", state.outcome.exception(), self.deadline_seconds)
+
+        return tell
 
     def _try_each_url(self, call: Callable[[str], Result], model: str) -> Result:
         """The first good answer, starting at the next URL in turn; a fatal error of one server ends it."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from airflow.dag_processing.dagbag import DagBag
 
-from include.settings import PROJECT_ROOT
+from include.settings import PROJECT_ROOT, Settings, get_settings
 
 TARGET = PROJECT_ROOT / "docs" / "dags.md"
 HEAD = "# DAG reference\n\nGenerated from the DAG files by `make docs`; edit those.\n"
@@ -21,10 +22,25 @@ def render(folder: Path) -> str:
     Raises:
         RuntimeError: a DAG file cannot be imported.
     """
-    bag = DagBag(str(folder))
+    with documented_defaults():
+        bag = DagBag(str(folder))
     if bag.import_errors:
         raise RuntimeError(bag.import_errors)
     return "\n".join([HEAD, *(line for name in sorted(bag.dags) for line in _section(bag.dags[name]))]) + "\n"
+
+
+@contextmanager
+def documented_defaults() -> Iterator[None]:
+    """Settings as documented, whatever this machine's environment and local stack say."""
+    config = cast(dict[str, Any], Settings.model_config)
+    before = dict(config)
+    config.update(env_file=None, env_prefix="NOTHING_IS_CALLED_THIS_")
+    get_settings.cache_clear()
+    try:
+        yield
+    finally:
+        config.update(before)
+        get_settings.cache_clear()
 
 
 def _section(dag: Any) -> Iterator[str]:
