@@ -12,6 +12,7 @@ from pydantic import Field
 from include.settings import get_settings
 
 ALIAS = "^[a-z0-9][a-z0-9_-]*$"
+URLS = "^([^@]*|(edge|exact):.*)$"  # no login: parameters are shown and kept
 
 
 def _setting(name: str, title: str, description: str, *, pattern: str | None = None, longest: int = 1000) -> Any:
@@ -75,14 +76,15 @@ def index(setting: str) -> Any:
 
 def kserve_url() -> Any:
     """Triton."""
-    return _setting("kserve_url", "Triton URL", "KServe V2 over HTTP; several by commas.")
+    return _setting("kserve_url", "Triton URL", "KServe V2 over HTTP; several by commas.", pattern=URLS)
 
 
 def qdrant_url() -> Any:
     """Qdrant."""
-    return _setting("qdrant_url", "Qdrant URL", "A server, or edge:<folder> for the engine in process.")
+    help_text = "A server, or edge:<folder> for the engine in process."
+    return _setting("qdrant_url", "Qdrant URL", help_text, pattern=URLS)
 
 
 def es_url() -> Any:
     """Elasticsearch."""
-    return _setting("es_url", "Elasticsearch URL", "Several hosts by commas.")
+    return _setting("es_url", "Elasticsearch URL", "Several hosts by commas.", pattern=URLS)

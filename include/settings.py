@@ -17,6 +17,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _without_login(urls: str) -> str:
+    """URLs are shown in forms, logs and manifests, so they must hold no secret."""
+    if "://" in urls and "@" in urls:
+        msg = "a login inside a URL would be shown: give it by its own settings or by an Airflow connection"
+        raise ValueError(msg)
+    return urls
+
+
+Urls = Annotated[str, AfterValidator(_without_login)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path if path.is_absolute() else PROJECT_ROOT / path)]
 
 
@@ -24,7 +35,11 @@ class Settings(BaseSettings):
     """The project's settings; immutable, so that a run sees one set of values from start to end."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EMBSEARCH_", env_file=PROJECT_ROOT / ".local" / "stack.env", extra="ignore", frozen=True
+        env_prefix="EMBSEARCH_",
+        env_file=PROJECT_ROOT / ".local" / "stack.env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     # Where things are. Relative paths are taken from the project's root.
@@ -36,11 +51,11 @@ class Settings(BaseSettings):
     model_repository: AbsolutePath = PROJECT_ROOT / "triton_models" / "repository"
 
     # Services. Several hosts are separated by commas.
-    kserve_url: str = "http://localhost:8080"
+    kserve_url: Urls = "http://localhost:8080"
     kserve_grpc_url: str = "localhost:8001"  # model control only: an HTTP load stalls inference for seconds
-    qdrant_url: str = "http://localhost:6333"  # or edge:<folder> for the engine in process
+    qdrant_url: Urls = "http://localhost:6333"  # or edge:<folder> for the engine in process
     qdrant_api_key: SecretStr | None = None
-    es_url: str = "http://localhost:9200"
+    es_url: Urls = "http://localhost:9200"
     es_user: str | None = None
     es_password: SecretStr | None = None
     es_api_key: SecretStr | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from include.cli import demo, jobs, models, search, stack
+from include.cli import demo, jobs, models, rollback, search, stack
 from include.cli.bench import app as bench_app
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.add_typer(jobs.app)
 app.add_typer(models.app)
 app.add_typer(search.app)
+app.add_typer(rollback.app)
 app.add_typer(demo.app)
 app.add_typer(jobs.generate_app, name="generate")
 app.add_typer(bench_app, name="bench", help="Measure each stage beside its baseline.")

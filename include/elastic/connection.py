@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from elastic_transport import Transport, TransportApiResponse
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, OrjsonSerializer
@@ -43,33 +43,23 @@ class EsConnection:
     def from_settings(cls, settings: Settings, *, urls: str | None = None) -> Self:
         """The settings' connection; ``urls`` (several by commas) replaces its hosts.
 
-        Without a port, http is 9200 and https 443. A login inside a URL (``https://user:password@host``) is used when
-        the settings have none. The settings' credentials go to the settings' hosts only, so that whoever may choose
-        ``urls`` cannot collect them.
+        Without a port, http is 9200 and https 443. The settings' credentials go to the settings' hosts only, so that
+        whoever may choose ``urls`` cannot collect them.
 
         Raises:
-            InputError: a URL is not one, or both an API key and a password are given.
+            InputError: a URL is not one or holds a login, or both an API key and a password are given.
         """
-        parts = [_Host.parse(url) for url in _split(urls or settings.es_url)]
-        if not parts:
+        hosts = tuple(_host(url) for url in _split(urls or settings.es_url))
+        if not hosts:
             msg = "No Elasticsearch host is given. Set EMBSEARCH_ES_URL, for example to http://localhost:9200."
             raise InputError(msg)
-        if urls and not {part.url for part in parts} <= {_Host.parse(url).url for url in _split(settings.es_url)}:
+        if urls and not set(hosts) <= {_host(url) for url in _split(settings.es_url)}:
             settings = settings.model_copy(update={"es_user": None, "es_password": None, "es_api_key": None})
         user, password, api_key = settings.es_user, _revealed(settings.es_password), _revealed(settings.es_api_key)
         if api_key and password:
             msg = "Both an API key and a password are given for Elasticsearch. Unset one of them."
             raise InputError(msg)
-        if not (api_key or password):
-            user, password = next(((p.user, p.password) for p in parts if p.user), (user, password))
-        return cls(
-            tuple(part.url for part in parts),
-            user,
-            password,
-            api_key,
-            settings.es_ca_certs,
-            settings.es_ssl_fingerprint,
-        )
+        return cls(hosts, user, password, api_key, settings.es_ca_certs, settings.es_ssl_fingerprint)
 
     def client_arguments(self) -> dict[str, Any]:
         """Keyword arguments of ``elasticsearch.Elasticsearch``."""
@@ -94,26 +84,27 @@ def _revealed(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
 
 
-@dataclass(frozen=True)
-class _Host:
-    url: str
-    user: str | None
-    password: str | None
+def _host(url: str) -> str:
+    """``url`` with its port.
 
-    @classmethod
-    def parse(cls, url: str) -> Self:
-        parts = urlsplit(url)
-        try:
-            port = parts.port or (443 if parts.scheme == "https" else 9200)
-        except ValueError:
-            port = 0
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not port:
-            where = url.rpartition("@")[2]  # never the login
-            msg = f"{where!r} is not the URL of an Elasticsearch host. Write it as http://localhost:9200."
-            raise InputError(msg)
-        name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
-        return cls(f"{parts.scheme}://{name}:{port}{parts.path.rstrip('/')}", user, password)
+    Raises:
+        InputError: it is not the URL of a host, or holds a login, which would be shown in forms and kept in manifests.
+    """
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 9200)
+    except ValueError:
+        port = 0
+    where = url.rpartition("@")[2]  # never the login
+    if parts.username or parts.password:
+        settings = "EMBSEARCH_ES_USER and EMBSEARCH_ES_PASSWORD"
+        msg = f"The URL of Elasticsearch at {where} holds a login. Give it by {settings}."
+        raise InputError(msg)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port:
+        msg = f"{where!r} is not the URL of an Elasticsearch host. Write it as http://localhost:9200."
+        raise InputError(msg)
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{name}:{port}{parts.path.rstrip('/')}"
 
 
 class _Version8Transport(Transport):

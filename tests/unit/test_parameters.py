@@ -21,7 +21,8 @@ def test_names_and_defaults_are_the_documented_ones(bare_settings: None) -> None
 @pytest.mark.parametrize(
     ("name", "value"),
     [("top_k", 0), ("top_k", 1001), ("top_k", "many"), ("mode", "fast"), ("workers", 65), ("index", "Bad Name"),
-     ("limit", -1), ("batch_size", 1.5), ("products", "")],
+     ("limit", -1), ("batch_size", 1.5), ("es_url", "https://user:hidden@host:9200"),
+     ("products", "")],
 )  # fmt: skip
 def test_form_and_command_line_refuse_with_the_same_words(name: str, value: object) -> None:
     field: Param = form(LinkingParameters)[name]

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.catalog.models import get_model
+from include.cli.rollback import What, put_back
 from include.errors import ContractError, EmbsearchError, GateFailed, InputError
 from include.generations.counts import Counts
 from include.generations.vectors import from_column, to_column
@@ -121,6 +122,17 @@ def test_a_rebuild_of_unchanged_keywords_embeds_nothing(stack: KeywordStack, key
     assert second["reused"] == KEYWORDS
     assert second["generation"] != first["generation"]
     assert stack.points() == dict(enumerate(keywords))
+
+
+def test_a_roll_back_serves_the_generation_before(stack: KeywordStack, keywords: list[str]) -> None:
+    settings = stack.settings.model_copy(update={"collection": stack.alias})
+    first = stack.index_vectors()
+    stack.index_vectors(stack.write(keywords[:50], "fewer.txt"))
+    assert len(stack.points()) == 50
+    assert put_back(What.KEYWORD_VECTORS, None, settings) == first["generation"]
+    assert stack.points() == dict(enumerate(keywords))
+    with pytest.raises(InputError, match="has no generation before"):
+        put_back(What.KEYWORD_VECTORS, None, settings)
 
 
 def test_only_changed_keywords_are_embedded_whatever_their_new_place(stack: KeywordStack, keywords: list[str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from include.catalog.models import get_model
+from include.cli.rollback import What, put_back
 from include.elastic.document_id import document_id
 from include.elastic.index_generations import IndexGenerations
 from include.errors import ContractError, InputError
@@ -125,6 +126,18 @@ def test_a_new_generation_takes_the_name_and_the_one_before_stays_for_a_roll_bac
     assert second["previous"] == first["generation"]
     assert len(linking.documents()) == 100
     assert len(linking.documents(first["generation"])) == PRODUCTS
+
+
+def test_a_roll_back_serves_the_generation_before_and_a_newer_build_is_served_again(linking: LinkingStack) -> None:
+    settings = linking.settings.model_copy(update={"link_index": linking.index})
+    first = linking.link(limit=60)
+    linking.link(limit=100)
+    assert put_back(What.LINKS, None, settings) == first["generation"]
+    assert len(linking.documents()) == 60
+    with pytest.raises(InputError, match="has no generation before"):
+        put_back(What.LINKS, None, settings)
+    linking.link(limit=30)
+    assert len(linking.documents()) == 30
 
 
 def test_the_served_index_is_never_half_built(linking: LinkingStack) -> None:

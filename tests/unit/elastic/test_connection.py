@@ -34,12 +34,13 @@ def test_a_login_is_sent_as_utf_8() -> None:
     assert made.client_arguments()["headers"] == {"authorization": "Basic w7xuYWw6cMOkOnNz"}
 
 
-def test_a_login_inside_a_url_is_used_when_there_is_no_other() -> None:
-    inside = "https://user:p%40ss@host:9200"
-    host = ("https://host:9200",)
-    assert connection(inside) == EsConnection(host, "user", "p@ss")
-    assert connection(es_url=inside, es_api_key=SecretStr("key")) == EsConnection(host, api_key="key")
-    assert connection(es_url=inside, es_user="u", es_password=SecretStr("p")) == EsConnection(host, "u", "p")
+def test_a_login_inside_a_url_is_refused_without_showing_it() -> None:
+    inside = "https://user:hidden@host:9200"
+    with pytest.raises(InputError, match="at host:9200 holds a login. Give it by EMBSEARCH_ES_USER") as by_parameter:
+        connection(inside)
+    with pytest.raises(ValueError, match="a login inside a URL would be shown") as by_setting:
+        Settings(es_url=inside)
+    assert "hidden" not in str(by_parameter.value) + str(by_setting.value)
 
 
 def test_a_fingerprint_is_enough_without_an_authority() -> None:
@@ -49,7 +50,9 @@ def test_a_fingerprint_is_enough_without_an_authority() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    shown = repr(connection("https://user:hidden@host")) + repr(connection(es_api_key=SecretStr("hidden")))
+    shown = repr(connection(es_user="u", es_password=SecretStr("hidden"))) + repr(
+        connection(es_api_key=SecretStr("hidden"))
+    )
     assert "hidden" not in shown
 
 

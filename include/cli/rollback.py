@@ -1,0 +1,72 @@
+"""``embsearch rollback``: serve again what was served before."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from include.cli.session import command_session
+from include.errors import InputError
+from include.settings import Settings, get_settings
+
+app = typer.Typer()
+
+
+class What(StrEnum):
+    """What can be put back."""
+
+    MODEL = "model"
+    KEYWORD_VECTORS = "keyword-vectors"
+    KEYWORD_TEXT = "keyword-text"
+    LINKS = "links"
+
+
+@app.command("rollback")
+def rollback(
+    what: Annotated[What, typer.Argument(help="What to put back; names and servers are those of the settings.")],
+    to: Annotated[str | None, typer.Option(help="A generation, or a model's version; else the one before.")] = None,
+) -> None:
+    """Serve the generation (or the model's version) before the served one, or the one that is named."""
+    settings = get_settings()
+    with command_session("rollback", settings):
+        typer.echo(f"{what.value}: {put_back(what, to, settings)} is served")
+
+
+def put_back(what: What, to: str | None, settings: Settings) -> str:
+    """Move one pointer back; return what is served now.
+
+    Raises:
+        InputError: there is nothing to go back to.
+    """
+    if what is What.MODEL:
+        from include.triton.deploy import rollback as rollback_model  # noqa: PLC0415 — help must be quick
+
+        done = rollback_model(settings.model, settings, to_version=int(to) if to else None)
+        return f"{done.model} version {done.version}"
+    if what is What.KEYWORD_VECTORS:
+        return _vectors(to, settings)
+    from include.elastic.connection import EsConnection, connect  # noqa: PLC0415
+    from include.elastic.index_generations import IndexGenerations  # noqa: PLC0415
+
+    alias = settings.link_index if what is What.LINKS else settings.keyword_index
+    with connect(EsConnection.from_settings(settings)) as client:
+        return IndexGenerations(client, alias).rollback(to)
+
+
+def _vectors(to: str | None, settings: Settings) -> str:
+    from include.vector_store.open import store_of  # noqa: PLC0415
+
+    store = store_of(settings, settings.qdrant_url)
+    try:
+        served = store.resolve(settings.collection)
+        older = [name for name in store.generations(settings.collection) if served is None or name < served]
+        if to is None and not older:
+            msg = f"{settings.collection} has no generation before {served}."
+            raise InputError(msg)
+        generation = to or older[-1]
+        store.promote(settings.collection, generation)
+    finally:
+        store.close()
+    return generation
