@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
@@ -73,9 +72,3 @@ def save(figures: Sequence[Figure], path: Path) -> None:
     """Write figures as JSON, with the machine and the time."""
     rows = [{**asdict(f), "ratio": f.ratio, "reached": f.reached} for f in figures]
     write_json(path, {"time": datetime.now(UTC).isoformat(), "machine": machine(), "figures": rows})
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Figures saved before."""
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value

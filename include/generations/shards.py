@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -112,10 +110,6 @@ class BuildFolder:
         """The folder of shard ``index``."""
         return Shard(self.folder / "shards" / f"{index:05d}", index)
 
-    def shards(self, count: int) -> Iterator[Shard]:
-        """All shard folders in order."""
-        return (self.shard(index) for index in range(count))
-
     def write_plan(self, plan: dict[str, Any]) -> None:
         """Keep what was decided before the first row is touched."""
         write_json(self.folder / "plan.json", plan)
@@ -141,14 +135,3 @@ class BuildFolder:
     def remove(self) -> None:
         """Drop the build with all its shards."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Stopwatch:
-    """Wall seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def add(self, stage: str, started: float) -> None:
-        """Add the time since ``started`` (``time.monotonic()``) to ``stage``."""
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - started

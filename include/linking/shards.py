@@ -83,7 +83,7 @@ def linked_batches(
         pipeline = LinkPipeline(
             _embedder(triton, build), store, collection, keyword_table(store, collection), writer,
             parameters.top_k, parameters.batch_size, parameters.workers,
-            Progress(sum(len(rows_of.rows(index)) for index in shards)),
+            Progress(sum(map(rows_of.row_count, shards))),
         )  # fmt: skip
         yield from pipeline.run((index, rows_of.rows(index)) for index in shards)
 

@@ -72,6 +72,10 @@ class Build:
         """The input of shard ``index``."""
         return read_planned(self.folder.folder / "input" / f"{index:05d}.parquet")
 
+    def row_count(self, index: int) -> int:
+        """How many rows shard ``index`` has; only the last one may have fewer than the others."""
+        return min(self.input.shard_rows, self.input.rows - index * self.input.shard_rows)
+
     def shard(self, index: int) -> Shard:
         """The output folder of shard ``index``."""
         return self.folder.shard(index)
@@ -125,12 +129,12 @@ class Build:
         return (before + total).check(self.uri)
 
     def seconds(self) -> dict[str, float]:
-        """Wall seconds by stage, summed over the shards."""
+        """Wall seconds by stage, summed over the shards, all of which are finished."""
         total: dict[str, float] = {}
         for index in range(self.input.shards):
-            if manifest := self.finished(index):
-                for stage, seconds in manifest.seconds.items():
-                    total[stage] = total.get(stage, 0.0) + seconds
+            # Read only: whoever needs the parts to be whole has asked finished(), which hashes them.
+            for stage, seconds in ShardManifest.read(self.shard(index).manifest).seconds.items():
+                total[stage] = total.get(stage, 0.0) + seconds
         return total
 
     def taking_name(self) -> AbstractContextManager[int]:
