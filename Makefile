@@ -1,6 +1,7 @@
 # The front door: `make help`.
 
 BIN := .local/venvs/airflow/bin
+NOTHING := echo "Nothing is installed, so nothing runs: 'make up' installs and starts all."
 LOCK := .local/bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url $(if $(UPGRADE),--upgrade)
 
@@ -19,13 +20,15 @@ install: ## install what the command line and Airflow need (up to 1.5 GB, once)
 up: install ## start Triton, Elasticsearch and Airflow, and wait until all are ready
 	@$(BIN)/embsearch stack up
 
-down: ## stop them all
-	@if [ -x $(BIN)/embsearch ]; then $(BIN)/embsearch stack down; else echo "Nothing is installed, so nothing runs."; fi
+down: ## stop them all; no process is left, all data stay
+	@if [ -x $(BIN)/embsearch ]; then $(BIN)/embsearch stack down; else $(NOTHING); fi
 
-status: install ## show each service, where it is, and how to log in
+status: ## show each service, where it is, and how to log in; fails unless all are ready
+	@[ -x $(BIN)/embsearch ] || { $(NOTHING); exit 1; }
 	@$(BIN)/embsearch stack status
 
-logs: install ## follow the logs; of one service: make logs SERVICE=triton
+logs: ## follow the logs until Ctrl-C; of one service: make logs SERVICE=triton
+	@[ -x $(BIN)/embsearch ] || { $(NOTHING); exit 1; }
 	@$(BIN)/embsearch stack logs $(SERVICE)
 
 demo: install ## from nothing to linked products: install, start, export, deploy, index, link, show
@@ -33,7 +36,7 @@ demo: install ## from nothing to linked products: install, start, export, deploy
 
 test: lint unit dags integration ## check everything, on the real servers
 
-tools: install
+tools: install ## install what tests and linters need besides
 	@.local/bootstrap/bin/python -m include.local_stack.environments airflow --dev
 
 lint: tools ## check style, types and the direction of imports

@@ -1,10 +1,10 @@
 """# A model exported to ONNX, with proof
 
-Exports a model of the catalogue to one ONNX graph with pooling and normalisation inside.
+Exports a model of the catalogue to one ONNX graph with pooling and normalisation inside, in the asked precision.
 
 **Input:** the catalogue's entry: a Hugging Face encoder, a local folder, or weights of an installed package.
-**Output:** a folder with `model.onnx`, `tokenizer.json` and `manifest.json`. The manifest holds the gate's figures: the
-graph is valid, batch and sequence are dynamic, and its vectors are those of the source model.
+**Output:** a folder with `model.onnx`, its tokenizer or preprocessing, and `manifest.json`. The manifest holds the
+gate's figures: the graph is valid, batch and sequence are dynamic, and its vectors are those of the source model.
 
 Runs by hand. The first run makes the export environment, several GB. An export that stands already is not done again.
 

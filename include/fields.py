@@ -11,8 +11,11 @@ from pydantic import Field
 
 from include.settings import get_settings
 
+# Each description says in words what its pattern wants: the words are part of the message that refuses a value.
 ALIAS = "^[a-z0-9][a-z0-9_-]*$"
+ALIAS_HELP = "a–z, 0–9, '-' and '_', first a letter or a digit"
 URLS = "^([^@]*|(edge|exact):.*)$"  # no login: parameters are shown and kept
+URLS_HELP = "No login inside: give it by the environment or by an Airflow connection."
 
 
 def _setting(name: str, title: str, description: str, *, pattern: str | None = None, longest: int = 1000) -> Any:
@@ -37,10 +40,22 @@ def limit(default: int, what: str) -> Any:
     return Field(default, title="Limit", description=f"Take the first so many {what}; 0 takes all.", ge=0, le=10**9)
 
 
+def min_share() -> Any:
+    """How much smaller a build may be than what it replaces."""
+    help_text = "A new build with less than this share of the rows that are served is not served; 0 lets any pass."
+    return Field(0.5, title="Smallest share", description=help_text, ge=0, le=1)
+
+
 def column(default: str, what: str) -> Any:
     """A column of a Parquet file."""
     help_text = f"Column with the {what}, for Parquet."
     return Field(default, title=f"{what.capitalize()} column", description=help_text, min_length=1, max_length=200)
+
+
+def id_column() -> Any:
+    """The column of a Parquet file that numbers its rows."""
+    help_text = "Column with the ids, for Parquet; empty takes keyword_id where there is one, else rows are numbered."
+    return Field("", title="Id column", description=help_text, max_length=200)
 
 
 def batch_size(what: str) -> Any:
@@ -60,31 +75,35 @@ def top_k(default: int) -> Any:
 
 def model() -> Any:
     """A model of the catalogue."""
-    help_text = "Name in the catalogue; where vectors are searched, the collection's own model."
+    help_text = (
+        "Name in the catalogue, of a–z, 0–9 and '_', first a letter or a digit; where vectors are searched, the "
+        "collection's own model."
+    )
     return _setting("model", "Model", help_text, pattern="^[a-z0-9][a-z0-9_]*$", longest=100)
 
 
 def collection() -> Any:
     """The alias of keyword vectors."""
-    return _setting("collection", "Collection", "Name of the keyword vectors.", pattern=ALIAS, longest=100)
+    help_text = f"Name of the keyword vectors: {ALIAS_HELP}."
+    return _setting("collection", "Collection", help_text, pattern=ALIAS, longest=100)
 
 
 def index(setting: str) -> Any:
     """The alias of an Elasticsearch index."""
-    return _setting(setting, "Index", "Name of the index that readers use.", pattern=ALIAS, longest=100)
+    return _setting(setting, "Index", f"Name of the index that readers use: {ALIAS_HELP}.", pattern=ALIAS, longest=100)
 
 
 def kserve_url() -> Any:
     """Triton."""
-    return _setting("kserve_url", "Triton URL", "KServe V2 over HTTP; several by commas.", pattern=URLS)
+    return _setting("kserve_url", "Triton URL", f"KServe V2 over HTTP; several by commas. {URLS_HELP}", pattern=URLS)
 
 
 def qdrant_url() -> Any:
     """Qdrant."""
-    help_text = "A server, or edge:<folder> for the engine in process."
+    help_text = f"A server, or edge:<folder> for the engine in process. {URLS_HELP}"
     return _setting("qdrant_url", "Qdrant URL", help_text, pattern=URLS)
 
 
 def es_url() -> Any:
     """Elasticsearch."""
-    return _setting("es_url", "Elasticsearch URL", "Several hosts by commas.", pattern=URLS)
+    return _setting("es_url", "Elasticsearch URL", f"Several hosts by commas. {URLS_HELP}", pattern=URLS)

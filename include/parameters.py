@@ -45,6 +45,8 @@ class Parameters(BaseModel):
                 validate(value, schemas[name], format_checker=FormatChecker())
             except ValidationError as error:
                 msg = f"Invalid input for param {name}: {error.message}"
+                if error.validator == "pattern":
+                    msg += f"\n{schemas[name]['title']}: {schemas[name]['description']}"
                 raise InputError(msg) from None
         try:
             return cls(**values)

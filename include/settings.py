@@ -1,20 +1,24 @@
 """Every URL, path, port and size in one typed place.
 
-Values come from the environment (``EMBSEARCH_<NAME>``), else from ``.local/stack.env``, which the local stack writes
-when it starts, else from the defaults below, which are the documented ones. Secrets come from the environment or from
-an Airflow connection, never from parameters.
+Values come from the environment (``EMBSEARCH_<NAME>``), else from ``stack.env`` in ``local_dir``, which the local stack
+writes when it starts, else from the defaults below, which are the documented ones. Secrets come from the environment
+or from an Airflow connection, never from parameters.
 """
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from include.errors import InputError
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "EMBSEARCH_"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -35,8 +39,8 @@ class Settings(BaseSettings):
     """The project's settings; immutable, so that a run sees one set of values from start to end."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EMBSEARCH_",
-        env_file=PROJECT_ROOT / ".local" / "stack.env",
+        env_prefix=PREFIX,
+        env_file=PROJECT_ROOT / os.environ.get(f"{PREFIX}LOCAL_DIR", ".local") / "stack.env",
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -49,6 +53,8 @@ class Settings(BaseSettings):
     log_dir: AbsolutePath = PROJECT_ROOT / "logs"
     cache_dir: AbsolutePath | None = None  # downloads, kept by digest; default: `cache` in local_dir
     model_repository: AbsolutePath = PROJECT_ROOT / "triton_models" / "repository"
+    # Where servers have repositories of their own: their folders by commas, in the order of kserve_grpc_url.
+    model_repositories: str = ""
 
     # Services. Several hosts are separated by commas.
     kserve_url: Urls = "http://localhost:8080"
@@ -69,6 +75,7 @@ class Settings(BaseSettings):
 
     # What is served under which name.
     model: str = "ruri_v3"
+    catalogue: AbsolutePath | None = None  # models of yours beside those shipped: see docs/models.md
     collection: str = "keywords"
     keyword_index: str = "keywords"
     link_index: str = "product_keywords"
@@ -80,8 +87,14 @@ class Settings(BaseSettings):
 
     # The model server. `auto` takes OpenVINO in bfloat16 where the CPU has AMX, else ONNX Runtime in float32;
     # name one when Triton runs on another kind of CPU: it decides the precision, and so the fingerprint of all vectors.
-    triton_runtime: Literal["auto", "openvino", "onnxruntime"] = "auto"
-    triton_instances: Annotated[int, Field(ge=1, le=64)] = 2  # one thread each: as many as the server has cores
+    # On a GPU: `packed` (torch, texts without padding) or `tensorrt` (the onnxruntime backend of the container).
+    triton_runtime: Literal["auto", "openvino", "onnxruntime", "packed", "tensorrt"] = "auto"
+    triton_instances: Annotated[int, Field(ge=1, le=64)] = 2  # on a CPU one thread each: as many as it has cores
+
+    keep_model_versions: Annotated[int, Field(ge=2, le=50)] = 3  # on disk: the served one and those to roll back to
+    # Earlier versions that stay in memory beside the served one, for collections and runs that were begun with them:
+    # searches go on while keywords are indexed anew. 0 saves the memory of a model; they fail meanwhile.
+    triton_beside: Annotated[int, Field(ge=0, le=5)] = 1
 
     # Rows of one shard: the unit that is done again after an interruption.
     link_shard_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
@@ -91,6 +104,9 @@ class Settings(BaseSettings):
     # How many mapped tasks share a run's shards; 4–8 for each slot that may work on it. The bound keeps the list of
     # their numbers, which travels between tasks, below 4 KiB.
     mapped_tasks: Annotated[int, Field(ge=1, le=800)] = 4
+
+    # How long Airflow waits before it tries a task again after a failure that may pass.
+    retry_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
 
     # Ports of the local stack.
     triton_http_port: Port = 8080
@@ -110,5 +126,25 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once.
+
+    Raises:
+        InputError: values cannot be used; the message has a line for each.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InputError("\n".join(_refusal(found) for found in error.errors(include_url=False))) from None
+
+
+def _refusal(found: Any) -> str:
+    """Variable, value and what is allowed, of one error that pydantic found; no secret is shown."""
+    name, value = str(found["loc"][0]), str(found["input"])
+    schema = Settings.model_json_schema()["properties"].get(name, {})
+    allowed = found["msg"].removeprefix("Value error, ")
+    if "minimum" in schema:
+        allowed = f"give a whole number from {schema['minimum']} to {schema['maximum']}"
+    elif "enum" in schema:
+        allowed = f"give one of {', '.join(schema['enum'])}"
+    shown = "" if "@" in value or "password" in str(schema) else f"={value}"
+    return f"{PREFIX}{name.upper()}{shown} cannot be used: {allowed}."

@@ -11,7 +11,7 @@ from uuid import uuid4
 from elasticsearch import Elasticsearch
 
 from include.bench import documented
-from include.bench.figures import Figure, median_pairs, rate
+from include.bench.figures import REPEATS, Figure, median_pairs, rate
 from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
 from include.elastic.document_id import document_id
@@ -25,15 +25,16 @@ NESTED_DOCUMENTS = 8_000
 LINKS = 30
 
 
-def flat(settings: Settings, documents: int = FLAT_DOCUMENTS) -> Figure:
+def flat(settings: Settings, documents: int = FLAT_DOCUMENTS, *, repeats: int = REPEATS) -> Figure:
     """Keywords as text."""
     made = [
         Document(str(i), {"keyword": text, "keyword_id": i}) for i, text in enumerate(_texts("keywords", documents))
     ]
-    return _compare(settings, "bulk: flat keyword documents", made, KEYWORD_MAPPING, documented.FLAT_MAPPING, goal=3.0)
+    name = "bulk: flat keyword documents"
+    return _compare(settings, name, made, KEYWORD_MAPPING, documented.FLAT_MAPPING, goal=3.0, repeats=repeats)
 
 
-def nested(settings: Settings, documents: int = NESTED_DOCUMENTS) -> Figure:
+def nested(settings: Settings, documents: int = NESTED_DOCUMENTS, *, repeats: int = REPEATS) -> Figure:
     """Products with 30 nested keywords each."""
     choose = random.Random(0)  # noqa: S311 — test data, not secrets
     keywords = _texts("keywords", 10_000)
@@ -41,9 +42,8 @@ def nested(settings: Settings, documents: int = NESTED_DOCUMENTS) -> Figure:
         Document(document_id(name), {"product_name": name, "keywords": _links(choose, keywords)})
         for name in _texts("products", documents)
     ]
-    return _compare(
-        settings, "bulk: products with 30 nested keywords", made, LINK_MAPPING, documented.LINK_MAPPING, goal=2.0
-    )
+    name = "bulk: products with 30 nested keywords"
+    return _compare(settings, name, made, LINK_MAPPING, documented.LINK_MAPPING, goal=2.0, repeats=repeats)
 
 
 def _compare(
@@ -54,6 +54,7 @@ def _compare(
     their_mapping: Mapping[str, Any],
     *,
     goal: float,
+    repeats: int,
 ) -> Figure:
     """Both ways in turn, into a fresh index each time; the actions of both are prepared beforehand."""
     connection = EsConnection.from_settings(settings)
@@ -70,7 +71,7 @@ def _compare(
                 return rate(len(documents), lambda: documented.bulk(connection.hosts, index, actions))
 
         theirs(), ours()  # the server's just-in-time compiler warms up on them
-        our_rate, their_rate, pairs = median_pairs(ours, theirs)
+        our_rate, their_rate, pairs = median_pairs(ours, theirs, repeats)
     return Figure(
         name, our_rate, their_rate, "documents/s", goal, details={"documents": len(documents), "pairs": pairs}
     )

@@ -21,12 +21,13 @@ from include.triton.client import TritonClient
 
 BATCH = 64  # of the baseline
 SIZES = (64, 256)  # of the client
+TEXTS = 2048
 CLIENTS = 8  # requests under way at once, as many as the indexing of keywords has
 TOKENS = range(5, 31)
 SCRIPT = Path(__file__).with_name("onnx_in_process.py")
 
 
-def embed_figures(settings: Settings, export: Path, *, count: int = 2048, repeats: int = REPEATS) -> dict[str, Any]:
+def embed_figures(settings: Settings, export: Path, *, count: int = TEXTS, repeats: int = REPEATS) -> dict[str, Any]:
     """Texts a second of the model exported in ``export``, which must be the served one.
 
     Returns ``{"texts", "mean_tokens", "runtime", "precision", "in_process": [...], "triton_64": [...], "triton_256":

@@ -68,7 +68,8 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(figures: Sequence[Figure], path: Path) -> None:
-    """Write figures as JSON, with the machine and the time."""
+def save(figures: Sequence[Figure], path: Path, *, scale: float = 1.0) -> None:
+    """Write figures as JSON, with the machine, the time and the share of the full sizes that they were taken at."""
     rows = [{**asdict(f), "ratio": f.ratio, "reached": f.reached} for f in figures]
-    write_json(path, {"time": datetime.now(UTC).isoformat(), "machine": machine(), "figures": rows})
+    found = {"time": datetime.now(UTC).isoformat(), "machine": machine(), "scale": scale, "figures": rows}
+    write_json(path, found)

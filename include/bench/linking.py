@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.bench import documented
-from include.bench.figures import Figure, median_pairs, rate
+from include.bench.figures import REPEATS, Figure, median_pairs, rate
 from include.bench.plain_model import plain_model
 from include.catalog.models import get_model
 from include.elastic.connection import EsConnection, connect
@@ -38,7 +38,9 @@ COLLECTION = "bench-keywords"
 OUR_BATCH = 256  # bulk work wants larger batches than the documented 64; the form offers both
 
 
-def linking(settings: Settings, *, keywords: int = KEYWORDS, products: int = PRODUCTS) -> Figure:
+def linking(
+    settings: Settings, *, keywords: int = KEYWORDS, products: int = PRODUCTS, repeats: int = REPEATS
+) -> Figure:
     """Products a second, from reading the file to the index that has its name."""
     folder = settings.state_dir / "bench"
     generation = index_keywords(settings, folder, keywords)
@@ -51,6 +53,7 @@ def linking(settings: Settings, *, keywords: int = KEYWORDS, products: int = PRO
             ours, theirs, pairs = median_pairs(
                 lambda: rate(products, lambda: link(settings, folder / "products.txt")),
                 lambda: rate(products, lambda: baseline.link(names)),
+                repeats,
             )
     finally:
         store.close()
@@ -59,13 +62,15 @@ def linking(settings: Settings, *, keywords: int = KEYWORDS, products: int = PRO
     return Figure("whole linking", ours, theirs, "products/s", goal=4.0, details=details)
 
 
-def memory(settings: Settings, *, small: int = 10_000, large: int = 100_000) -> Figure:
+def memory(
+    settings: Settings, *, keywords: int = KEYWORDS, small: int = PRODUCTS, large: int = 10 * PRODUCTS
+) -> Figure:
     """Peak resident memory of linking ``large`` products over that of ``small``, each in a process of its own."""
     folder = settings.state_dir / "bench"
-    index_keywords(settings, folder, KEYWORDS)
+    index_keywords(settings, folder, keywords)
     peaks = [_peak(settings, folder, count) for count in (small, large)]
     _clean(settings)
-    details = {"small": small, "large": large}
+    details = {"keywords": keywords, "small": small, "large": large}
     return Figure("peak memory", peaks[1], peaks[0], "MiB", goal=1.2, at_most=True, details=details)
 
 

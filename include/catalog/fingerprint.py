@@ -7,13 +7,26 @@ import json
 
 
 def model_fingerprint(
-    *, model_sha256: str, tokenizer_sha256: str, max_length: int, pooling: str, normalize: bool, precision: str
+    *,
+    model_sha256: str,
+    tokenizer_sha256: str,
+    preprocess_sha256: str,
+    kind: str,
+    max_length: int,
+    pooling: str,
+    normalize: bool,
+    precision: str,
 ) -> str:
-    """Hex SHA-256 over all that decides a text's vector. Different fingerprints never share a collection."""
+    """Hex SHA-256 over all that decides an input's vector. Different fingerprints never share a collection.
+
+    A hash is empty where a model has no such part: images have no tokenizer, texts no preprocessing.
+    """
     return _digest(
         {
             "model": model_sha256,
             "tokenizer": tokenizer_sha256,
+            "preprocess": preprocess_sha256,
+            "kind": kind,
             "max_length": max_length,
             "pooling": pooling,
             "normalize": normalize,

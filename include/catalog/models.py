@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from include.errors import InputError
 
+if TYPE_CHECKING:
+    from include.settings import Settings
+
 CATALOGUE = Path(__file__).with_name("models.yaml")
+NAME = re.compile("[a-z0-9][a-z0-9_]*")
 
 Role = Literal["query", "document", "semantic"]
+# What goes in and what comes out. `text_sparse` gives lexical weights beside the vector; the towers of CLIP and CLAP
+# are models of their own, whose vectors can be compared with each other.
+Kind = Literal["text", "text_sparse", "clip_text", "clip_image", "clap_text", "clap_audio"]
+Medium = Literal["text", "image", "audio"]
+# `projection`: the checkpoint's own pooled and projected vector.
+Pooling = Literal["mean", "cls", "projection"]
 
 
 class Prefixes(BaseModel):
@@ -22,9 +33,9 @@ class Prefixes(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    query: str
-    document: str
-    semantic: str
+    query: str = ""
+    document: str = ""
+    semantic: str = ""
 
 
 class ModelSpec(BaseModel):
@@ -33,14 +44,32 @@ class ModelSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    source: str
-    revision: str
+    source: Annotated[str, Field(min_length=1)]
     dimension: Annotated[int, Field(ge=1, le=65536)]
-    pooling: Literal["mean", "cls"]
-    normalize: bool
-    max_length: Annotated[int, Field(ge=8, le=131072)]  # tokens
-    languages: tuple[str, ...]
-    prefixes: Prefixes
+    kind: Kind = "text"
+    revision: str = "main"
+    pooling: Pooling = "mean"
+    normalize: bool = True
+    max_length: Annotated[int, Field(ge=8, le=131072)] = 512  # tokens; without meaning for images and sounds
+    languages: tuple[str, ...] = ()
+    prefixes: Prefixes = Prefixes()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pooling_of_the_kind(cls, entry: Any) -> Any:
+        if not isinstance(entry, dict):
+            return entry
+        joint = str(entry.get("kind", "text")).startswith(("clip_", "clap_"))
+        filled = {"pooling": "projection" if joint else "mean"} | entry
+        if (filled["pooling"] == "projection") != joint:
+            msg = f"pooling {filled['pooling']} does not go with kind {entry.get('kind', 'text')}"
+            raise ValueError(msg)
+        return filled
+
+    @property
+    def medium(self) -> Medium:
+        """What the model takes."""
+        return medium_of(self.kind)
 
     def with_prefix(self, texts: Sequence[str], role: Role) -> list[str]:
         """The texts as the model wants them for ``role``."""
@@ -48,29 +77,49 @@ class ModelSpec(BaseModel):
         return [prefix + text for text in texts] if prefix else list(texts)
 
 
+def medium_of(kind: Kind) -> Medium:
+    """What a model of ``kind`` takes."""
+    return "image" if kind == "clip_image" else "audio" if kind == "clap_audio" else "text"
+
+
 @lru_cache(maxsize=8)
 def load_catalogue(path: Path = CATALOGUE) -> dict[str, ModelSpec]:
-    """All models by name.
+    """All models of one file by name. A ``source`` that begins with ``./`` or ``../`` starts at the file's folder.
 
     Raises:
-        InputError: the file has an entry that is not understood; the message names it.
+        InputError: the file cannot be read, or has an entry that is not understood; the message names it.
     """
-    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
-        return {name: ModelSpec(name=name, **entry) for name, entry in entries.items()}
-    except (ValidationError, TypeError) as error:
-        msg = f"{path}: {error}"
+        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return {name: _spec(name, entry, path.parent) for name, entry in entries.items()}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError, TypeError, AttributeError) as error:
+        msg = f"{path}: {error}. Mend the catalogue."
         raise InputError(msg) from error
 
 
-def get_model(name: str, catalogue: Path = CATALOGUE) -> ModelSpec:
-    """The entry for ``name`` in the catalogue.
+def _spec(name: str, entry: dict[str, Any], folder: Path) -> ModelSpec:
+    if not NAME.fullmatch(str(name)):
+        msg = f"a model's name is lower-case letters, digits and _, not {name!r}"
+        raise TypeError(msg)
+    spec = ModelSpec(**{"name": name, **entry})
+    if spec.source.startswith(("./", "../")):
+        return spec.model_copy(update={"source": str((folder / spec.source).resolve())})
+    return spec
+
+
+def get_model(name: str, settings: Settings | None = None) -> ModelSpec:
+    """The entry for ``name``: of the user's own catalogue (``EMBSEARCH_CATALOGUE``) where it has one, else as shipped.
 
     Raises:
         InputError: there is none; the message lists those there are.
     """
-    models = load_catalogue(catalogue)
+    from include.settings import get_settings  # noqa: PLC0415 — the export environment has no settings
+
+    own = (settings or get_settings()).catalogue
+    models = load_catalogue() | (load_catalogue(own) if own else {})
     if name not in models:
-        msg = f"Unknown model {name!r}. The catalogue ({catalogue.name}) has: {', '.join(sorted(models))}."
+        msg = f"Unknown model {name!r}. There are: {', '.join(sorted(models))}."
+        if own is None:
+            msg += " Further models come from a file of yours that EMBSEARCH_CATALOGUE names: see docs/models.md."
         raise InputError(msg)
     return models[name]

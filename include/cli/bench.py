@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from include.bench.figures import Figure, machine, save
+from include.bench.figures import REPEATS, Figure, machine, save
 from include.cli.session import command_session
 from include.cli.tables import console
 from include.settings import Settings, get_settings
@@ -18,12 +18,25 @@ from include.settings import Settings, get_settings
 app = typer.Typer(no_args_is_help=True)
 
 
-def embed(settings: Settings) -> list[Figure]:
+Scale = Annotated[
+    float,
+    typer.Option(min=0.01, max=1, help="Share of the full sizes, for a quick look: only 1 tells of the goals."),
+]
+
+
+def repeats(scale: float) -> int:
+    """How often each side runs; a quick look is content with once."""
+    return REPEATS if scale == 1 else 1
+
+
+def embed(settings: Settings, scale: float) -> list[Figure]:
     """Embedding over Triton against ONNX Runtime in process."""
-    from include.bench.embed import embed_figures  # noqa: PLC0415 — help must be quick
+    from include.bench import embed as bench_embed  # noqa: PLC0415 — help must be quick
     from include.model_export.launch import exported_folder  # noqa: PLC0415
 
-    found = embed_figures(settings, exported_folder(settings.model, settings))
+    folder = exported_folder(settings.model, settings)
+    count = round(bench_embed.TEXTS * scale)
+    found = bench_embed.embed_figures(settings, folder, count=count, repeats=repeats(scale))
     amx = found["runtime"] == "openvino"
     goals = {64: 5.0 if amx else 1.8, 256: 6.5 if amx else 1.8}
     medians = found["median"]
@@ -36,14 +49,17 @@ def embed(settings: Settings) -> list[Figure]:
     ]  # fmt: skip
 
 
-def search(settings: Settings) -> list[Figure]:
+def search(settings: Settings, scale: float) -> list[Figure]:
     """Upsert and search in the engine in process, 96k × 768, against exact search."""
-    from include.bench.search import search_figures  # noqa: PLC0415
+    from include.bench.search import POINTS, search_figures  # noqa: PLC0415
 
     folder = settings.state_dir / "bench" / "search"
     shutil.rmtree(folder, ignore_errors=True)
     url = settings.qdrant_url if settings.qdrant_url.startswith("http") else None
-    found = search_figures(folder, server_url=url, api_key=settings.qdrant_api_key)
+    points = round(POINTS * scale)
+    found = search_figures(
+        folder, points=points, repeats=repeats(scale), server_url=url, api_key=settings.qdrant_api_key
+    )
     shutil.rmtree(folder, ignore_errors=True)
     figures = [
         Figure(
@@ -56,64 +72,97 @@ def search(settings: Settings) -> list[Figure]:
             found["points"] / found["build"]["load_seconds"], DOCUMENTED_UPSERTS, "vectors/s", 1.0,
         ),
     ]  # fmt: skip
-    if "server" in found:
-        server = found["server"]
-        figures.append(
-            Figure("search, one batched call", 1 / server["batched_ms"], 1 / server["single_ms"], "1/ms", 2.5)
-        )
-    return figures
+    server = found["server"]
+    if "not_measured" in server:
+        console.print(f"search on a Qdrant server: {server['not_measured']}", soft_wrap=True)
+        return figures
+    batched, single = (found["batch"] * 1000 / server[way] for way in ("batched_ms", "single_ms"))
+    return [
+        *figures,
+        Figure("search on a Qdrant server, in one call", batched, single, "queries/s", 2.5),
+        Figure("search on a Qdrant server, recall@30", server["recall"], 1.0, "", 0.99),
+    ]
 
 
-def bulk(settings: Settings) -> list[Figure]:
+def bulk(settings: Settings, scale: float) -> list[Figure]:
     """Bulk indexing against async_bulk of 64."""
     from include.bench import bulk as bench_bulk  # noqa: PLC0415
 
-    return [bench_bulk.flat(settings), bench_bulk.nested(settings)]
+    return [
+        bench_bulk.flat(settings, round(bench_bulk.FLAT_DOCUMENTS * scale), repeats=repeats(scale)),
+        bench_bulk.nested(settings, round(bench_bulk.NESTED_DOCUMENTS * scale), repeats=repeats(scale)),
+    ]
 
 
-def link(settings: Settings) -> list[Figure]:
+def link(settings: Settings, scale: float) -> list[Figure]:
     """The whole linking against the documented design."""
     from include.bench import linking  # noqa: PLC0415
 
-    return [linking.linking(settings)]
+    keywords, products = round(linking.KEYWORDS * scale), round(linking.PRODUCTS * scale)
+    return [linking.linking(settings, keywords=keywords, products=products, repeats=repeats(scale))]
 
 
-def memory(settings: Settings) -> list[Figure]:
+def memory(settings: Settings, scale: float) -> list[Figure]:
     """Peak memory of 100k products against 10k."""
     from include.bench import linking  # noqa: PLC0415
 
-    return [linking.memory(settings)]
+    keywords, products = round(linking.KEYWORDS * scale), round(linking.PRODUCTS * scale)
+    return [linking.memory(settings, keywords=keywords, small=products, large=10 * products)]
+
+
+def full_size(settings: Settings, scale: float) -> list[Figure]:
+    """ruri_v3 in its true size, from export to 1,000 texts, beside the same in process; needs 12 GB for a while."""
+    from include.bench.full_size import TEXTS  # noqa: PLC0415
+    from include.bench.full_size import full_size as measure  # noqa: PLC0415
+
+    return [measure(settings, texts=round(TEXTS * scale))]
+
+
+def gpu(settings: Settings, scale: float) -> list[Figure]:
+    """A model that is served on a GPU, beside the goals of an H200-class card."""
+    from include.bench.gpu import SECONDS, gpu_figures  # noqa: PLC0415
+    from include.model_export.launch import exported_folder  # noqa: PLC0415
+
+    return gpu_figures(settings, exported_folder(settings.model, settings), seconds=SECONDS * scale)
 
 
 DOCUMENTED_UPSERTS = 3_700.0  # vectors/s, a statement and not a measurement of ours
 
-STAGES: dict[str, Callable[[Settings], list[Figure]]] = {
+STAGES: dict[str, Callable[[Settings, float], list[Figure]]] = {
     "embed": embed, "search": search, "bulk": bulk, "link": link, "memory": memory,
 }  # fmt: skip
 
+# Not among all: they need minutes, much disk, or a GPU.
+ALONE: dict[str, Callable[[Settings, float], list[Figure]]] = {"full_size": full_size, "gpu": gpu}
+
 
 def _add(name: str) -> None:
-    def command(output: Annotated[Path, typer.Option(help="JSON to write.")] = Path(f"logs/bench/{name}.json")) -> None:
-        run([name], output)
+    def command(
+        output: Annotated[Path, typer.Option(help="JSON to write.")] = Path(f"logs/bench/{name}.json"),
+        scale: Scale = 1.0,
+    ) -> None:
+        run([name], output, scale)
 
-    app.command(name, help=STAGES[name].__doc__)(command)
+    app.command(name, help=(STAGES | ALONE)[name].__doc__)(command)
 
 
-for _name in STAGES:
+for _name in STAGES | ALONE:
     _add(_name)
 
 
 @app.command("all")
-def everything(output: Annotated[Path, typer.Option(help="JSON to write.")] = Path("logs/bench/all.json")) -> None:
+def everything(
+    output: Annotated[Path, typer.Option(help="JSON to write.")] = Path("logs/bench/all.json"), scale: Scale = 1.0
+) -> None:
     """All of them, about half an hour."""
-    run(list(STAGES), output)
+    run(list(STAGES), output, scale)
 
 
-def run(names: Sequence[str], output: Path) -> None:
+def run(names: Sequence[str], output: Path, scale: float) -> None:
     """Measure, print the table, write the JSON."""
     settings = get_settings()
     with command_session("bench", settings):
-        figures = [figure for name in names for figure in STAGES[name](settings)]
+        figures = [figure for name in names for figure in (STAGES | ALONE)[name](settings, scale)]
         table = Table("figure", "ours", "baseline", "unit", "ratio", "goal", "reached")
         for figure in figures:
             goal = f"{'≤' if figure.at_most else '≥'} {figure.goal:g}"
@@ -122,6 +171,8 @@ def run(names: Sequence[str], output: Path) -> None:
                 figure.name, *sides, figure.unit, f"{figure.ratio:.2f}", goal, "yes" if figure.reached else "NO"
             )
         console.print(table)
-        console.print(f"machine: {machine()}")
-        save(figures, output)
+        console.print(f"machine: {machine()}", soft_wrap=True)
+        if scale < 1:
+            console.print(f"At scale {scale:g}, each side once: fixed costs weigh more than at the goals' sizes.")
+        save(figures, output, scale=scale)
         console.print(f"JSON: {output}")

@@ -25,6 +25,7 @@ KEYWORDS, PRODUCTS, DAILY_PRODUCTS = 5_000, 2_000, 200
 FIRST = "model_export"
 CHAIN = ("triton_deployment", "keyword_vector_index", "keyword_text_index", "product_linking")
 WAIT_FOR_EVENT_SECONDS = 120.0
+TOLD = {"none": "waiting"}  # Airflow's word for a task that waits for others
 
 
 @app.command("demo")
@@ -37,11 +38,27 @@ def demo() -> None:
         stack.up(get_settings())
         settings = get_settings()
         write_demo_data(settings)
-        log.info("Running the DAGs: watch them at %s", stack.local_airflow(settings).url)
-        with stack.airflow_api(settings) as api:
-            api.wait_for_dags({FIRST, *CHAIN})
-            summaries = run_chain(api)
+        install_export(settings)
+        log.info(
+            "Running the DAGs, here with their tasks by state; watch them at %s", stack.local_airflow(settings).url
+        )
+        try:
+            with stack.airflow_api(settings) as api:
+                api.wait_for_dags({FIRST, *CHAIN})
+                summaries = run_chain(api)
+        except BaseException:
+            log.info("The stack goes on running: make status, make logs, make down.")
+            raise
         show(settings, summaries, time.monotonic() - began)
+
+
+def install_export(settings: Settings) -> None:
+    """What the first DAG would install by itself, here where its size and progress are seen."""
+    from include.local_stack.environments import ensure  # noqa: PLC0415
+    from include.model_export.launch import exported_folder  # noqa: PLC0415
+
+    if not exported_folder(settings.model, settings).exists():
+        ensure(settings, "export")
 
 
 def write_demo_data(settings: Settings) -> None:
@@ -77,8 +94,11 @@ def _caused_run(api: AirflowApi, dag_id: str, since: datetime) -> str:
 
 
 def _finished(api: AirflowApi, dag_id: str, run: str) -> dict[str, Any]:
+    began = time.monotonic()
+
     def report(states: dict[str, int]) -> None:
-        log.info("  %-22s %s", dag_id, ", ".join(f"{count} {state}" for state, count in sorted(states.items())))
+        tasks = ", ".join(f"{count} {TOLD.get(state, state)}" for state, count in sorted(states.items()))
+        log.info("  %-22s %3.0f s  %s", dag_id, time.monotonic() - began, tasks)
 
     state = api.wait(dag_id, run, report)
     tasks = api.task_states(dag_id, run)

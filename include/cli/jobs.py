@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import typer
 
 from include.cli.options import takes
 from include.cli.session import command_run, command_session
-from include.cli.tables import console, print_counts, print_samples, stage_table
+from include.cli.tables import console, print_counts, print_letters, print_samples, stage_table
 from include.elastic.parameters import ReplayParameters
 from include.keywords.parameters import TextIndexParameters, VectorIndexParameters
 from include.linking.parameters import LinkingParameters
@@ -62,7 +61,7 @@ def replay(parameters: ReplayParameters) -> None:
 
     settings = get_settings()
     with command_session("replay", settings):
-        typer.echo(json.dumps(replay_dead_letters(parameters, settings), indent=2, ensure_ascii=False))
+        print_letters(replay_dead_letters(parameters, settings), sent=not parameters.dry_run)
 
 
 @contextmanager
@@ -79,7 +78,7 @@ def _job(command: str, workflow: str, parameters: Parameters, source: str) -> It
         path = find_input(here if here.is_file() else getattr(parameters, source))
         typer.echo(f"Input: {path}")
         parameters = parameters.model_copy(update={source: str(path)})
-        run = command_run(command, parameters, [path])
+        run = command_run(command, parameters)
         build, summary = run_workflow(workflow, parameters, run, settings)
         console.print(stage_table({command: summary}))
         yield build
@@ -122,5 +121,6 @@ def _generate(kind: Kind, output: str, count: int, language: str, seed: int, *, 
     if path.exists() and not overwrite:
         msg = f"{path} is there already. Give another --output, or --overwrite."
         raise typer.BadParameter(msg)
-    write_texts(path, kind, count, language=languages[language], seed=seed)
-    typer.echo(f"{count:,} {kind} in {path}")
+    with command_session("generate", get_settings()):
+        write_texts(path, kind, count, language=languages[language], seed=seed)
+        typer.echo(f"{count:,} {kind} in {path}")

@@ -1,30 +1,21 @@
-"""``embsearch``: one command for every job."""
+"""``embsearch``: the front door, which answers for settings that cannot be used."""
 
 from __future__ import annotations
 
-import typer
+import sys
 
-from include.cli import demo, jobs, models, rollback, search, stack
-from include.cli.bench import app as bench_app
-
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # boxes cut long values and break sentences
-    help="An embedding search that stays fresh: see README.md.",
-)
-app.add_typer(jobs.app)
-app.add_typer(models.app)
-app.add_typer(search.app)
-app.add_typer(rollback.app)
-app.add_typer(demo.app)
-app.add_typer(jobs.generate_app, name="generate")
-app.add_typer(bench_app, name="bench", help="Measure each stage beside its baseline.")
-app.add_typer(stack.app, name="stack", help="The local servers.")
+from include.errors import InputError
+from include.settings import get_settings
 
 
 def main() -> None:
     """Entry point of the console script."""
+    try:
+        get_settings()
+    except InputError as error:
+        sys.exit(str(error))
+    from include.cli.app import app  # noqa: PLC0415 — options take their defaults from the settings
+
     app()
 
 

@@ -6,6 +6,7 @@ import typer
 
 from include.cli.options import takes
 from include.cli.session import command_session
+from include.errors import GateFailed
 from include.model_export.parameters import CheckParameters, ModelParameters
 from include.settings import get_settings
 
@@ -21,7 +22,7 @@ def export(parameters: ModelParameters) -> None:
 
     settings = get_settings()
     with command_session("export", settings):
-        folder = export_model(parameters.model, settings)
+        folder = export_model(parameters.model, settings, **parameters.form)
         typer.echo(f"exported to {folder}")
         for name, value in Manifest.read(folder).summary().items():
             typer.echo(f"{name}: {value}")
@@ -36,7 +37,7 @@ def deploy(parameters: ModelParameters) -> None:
 
     settings = get_settings()
     with command_session("deploy", settings):
-        done = deploy_model(exported_folder(parameters.model, settings), settings)
+        done = deploy_model(exported_folder(parameters.model, settings, **parameters.form), settings)
         what = "is served" if done.changed else "was served already"
         typer.echo(f"{done.model} version {done.version} {what} ({done.runtime}, {done.precision})")
         typer.echo(f"smallest cosine to the reference vectors: {done.figures.min_cosine:.6f}")
@@ -47,13 +48,18 @@ def deploy(parameters: ModelParameters) -> None:
 def check_model(parameters: CheckParameters) -> None:
     """Ask Triton for a served model and measure it."""
     from include.catalog.models import get_model  # noqa: PLC0415
+    from include.cli.tables import print_rows  # noqa: PLC0415
     from include.triton.check import check_model as check  # noqa: PLC0415
+    from include.triton.check import rows_of  # noqa: PLC0415
     from include.triton.client import TritonClient  # noqa: PLC0415
 
     with command_session("check-model", get_settings()), TritonClient(parameters.kserve_url) as client:
         found = check(client, get_model(parameters.model))
-        for name, value in vars(found).items():
-            if name != "similarities":
-                typer.echo(f"{name}: {value:.1f}" if isinstance(value, float) else f"{name}: {value}")
-        for pair in found.similarities:
-            typer.echo(f"{pair.text}: {pair.near} {pair.near_cosine:.3f}, {pair.far} {pair.far_cosine:.3f}")
+        print_rows(rows_of(found))
+        if not found.meaningful:
+            msg = (
+                f"The vectors of {found.model} do not follow meaning: of two cosines above the first must be greater. "
+                "Serve what was before by `embsearch rollback model`, or export and deploy the model again."
+            )
+            raise GateFailed(msg)
+        typer.echo("near in meaning is near by vector" if found.similarities else "meaning: no texts to compare by")

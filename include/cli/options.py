@@ -18,15 +18,23 @@ P = TypeVar("P", bound=Parameters)
 def takes(kind: type[P], **arguments: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Turn ``command(parameters)`` into a command with one option for every field of ``kind``.
 
+    What is true or false has a second one: ``--no-dry-run`` is short for ``--dry-run false``.
+
     ``arguments`` are annotations of what stands on the command line without a name; the command gets them by name.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         schemas = kind.schemas()
+        refused = {f"no_{name}": name for name, schema in schemas.items() if schema["type"] == "boolean"}
 
         @functools.wraps(command)
         def run(**given: Any) -> None:
             plain = {name: given.pop(name) for name in arguments}
+            for flag, name in refused.items():
+                if given.pop(flag):
+                    if given[name] is not None:
+                        raise typer.BadParameter(f"Give {_spelt(name)} or {_spelt(flag)}, not both.")
+                    given[name] = "false"
             values = {name: _value(text, schemas[name]) for name, text in given.items() if text is not None}
             try:
                 parameters = kind.checked(values)
@@ -37,6 +45,7 @@ def takes(kind: type[P], **arguments: Any) -> Callable[[Callable[..., None]], Ca
         keyword = inspect.Parameter.KEYWORD_ONLY
         unnamed = [inspect.Parameter(name, keyword, annotation=kind_) for name, kind_ in arguments.items()]
         options = [_option(name, schema) for name, schema in schemas.items()]
+        options += [_refusal(flag, name) for flag, name in refused.items()]
         run.__signature__ = inspect.Signature([*unnamed, *options])  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in (*unnamed, *options)}
         return run
@@ -46,9 +55,19 @@ def takes(kind: type[P], **arguments: Any) -> Callable[[Callable[..., None]], Ca
 
 def _option(name: str, schema: dict[str, Any]) -> inspect.Parameter:
     help_text = f"{schema.get('description', '')} {_bounds(schema)}Default: {_shown(schema['default'])}."
-    names = dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))
+    names = dict.fromkeys((_spelt(name), f"--{name}"))
     option = typer.Option(None, *names, help=help_text, show_default=False, metavar=schema["type"].upper())
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=str | None)
+
+
+def _refusal(flag: str, name: str) -> inspect.Parameter:
+    """The option that says no to ``name``."""
+    option = typer.Option(False, _spelt(flag), help=f"Short for {_spelt(name)} false.", show_default=False)
+    return inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=bool)
+
+
+def _spelt(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _bounds(schema: dict[str, Any]) -> str:

@@ -43,6 +43,9 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
     if what is What.MODEL:
         from include.triton.deploy import rollback as rollback_model  # noqa: PLC0415 — help must be quick
 
+        if to is not None and not to.isdecimal():
+            msg = f"{to!r} is no version of a model: give a number such as 2."
+            raise InputError(msg)
         done = rollback_model(settings.model, settings, to_version=int(to) if to else None)
         return f"{done.model} version {done.version}"
     if what is What.KEYWORD_VECTORS:

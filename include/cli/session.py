@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -13,25 +14,30 @@ from pathlib import Path
 import typer
 
 from include.errors import EmbsearchError, FatalError
-from include.generations.files import sha256_of
 from include.generations.names import run_key
 from include.generations.run import Run
+from include.local_stack.endings import ended_like_ctrl_c
 from include.parameters import Parameters
 from include.settings import Settings
 
 FAILED, TRY_AGAIN, INTERRUPTED = 1, 75, 130  # 75 is sysexits' EX_TEMPFAIL
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 _LIBRARIES = ("elastic_transport", "elasticsearch", "httpx", "httpcore", "urllib3", "qdrant_client")
 
 
 @contextmanager
 def command_session(command: str, settings: Settings) -> Iterator[Path]:
-    """Log to the terminal and to ``logs/<command>/<command>_<time>_<pid>.log``; turn failures into an exit status."""
+    """Log to the terminal and to ``logs/<command>/<command>_<time>_<pid>.log``; turn failures into an exit status.
+
+    Ctrl-C, `kill` and a closed terminal end a command in the same way.
+    """
     now = datetime.now()  # noqa: DTZ005 — local time
     log_file = settings.log_dir / command / f"{command}_{now:%Y%m%d_%H%M%S}_{os.getpid()}.log"
-    _log_to(log_file)
     try:
-        yield log_file
+        _log_to(log_file)
+        with ended_like_ctrl_c():
+            yield log_file
     except EmbsearchError as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
         typer.secho(f"{command}: {error}", fg=typer.colors.RED, err=True)
@@ -41,14 +47,28 @@ def command_session(command: str, settings: Settings) -> Iterator[Path]:
         raise typer.Exit(INTERRUPTED) from None
     except typer.Exit:
         raise
-    except Exception:
-        logging.getLogger(__name__).debug("failed", exc_info=True)  # the terminal gets it from Python
-        raise
+    except Exception as error:
+        logging.getLogger(__name__).debug("failed", exc_info=True)
+        if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+            raise  # the terminal gets it from Python
+        where = error.filename or f"{settings.state_dir} or {settings.log_dir}"
+        said = f"{command}: no room left on the disk of {where}. Free some space, then run the same command again."
+        typer.secho(said, fg=typer.colors.RED, err=True)
+        raise typer.Exit(FAILED) from error
+
+
+class _LogFile(logging.FileHandler):
+    """Says nothing of a full disk: the command itself does, once, and not with every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 — logging's name
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+            super().handleError(record)
 
 
 def _log_to(log_file: Path) -> None:
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    in_file = logging.FileHandler(log_file, encoding="utf-8")
+    in_file = _LogFile(log_file, encoding="utf-8")
     in_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     in_file.setLevel(logging.DEBUG)
     on_screen = logging.StreamHandler(sys.stderr)
@@ -62,7 +82,6 @@ def _log_to(log_file: Path) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def command_run(command: str, parameters: Parameters, inputs: list[Path]) -> Run:
+def command_run(command: str, parameters: Parameters) -> Run:
     """The run that this command line means: repeated after an interruption it is the same, once finished a new one."""
-    key = run_key("command", command, parameters.model_dump_json(), *(sha256_of(path) for path in inputs))
-    return Run(key, datetime.now(UTC), repeats=False)
+    return Run(run_key("command", command, parameters.model_dump_json()), datetime.now(UTC), repeats=False)

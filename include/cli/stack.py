@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -19,7 +16,7 @@ from include.cli.session import FAILED, command_session
 from include.cli.tables import console
 from include.errors import InputError
 from include.local_stack import airflow, stack
-from include.local_stack.lifecycle import ServiceStatus
+from include.local_stack.lifecycle import LeftOver, ServiceStatus
 from include.settings import Settings, get_settings
 
 app = typer.Typer(help="The servers on this machine: start, stop, look at.", no_args_is_help=True)
@@ -28,7 +25,7 @@ app = typer.Typer(help="The servers on this machine: start, stop, look at.", no_
 @app.command()
 def up() -> None:
     """Install what is missing, start every service, wait until all are ready."""
-    with command_session("stack", get_settings()), _ended_like_ctrl_c():
+    with command_session("stack", get_settings()):
         settings = get_settings()
         found = stack.up(settings)
         print_status(found, settings)
@@ -50,6 +47,8 @@ def status() -> None:
         found = stack.status(settings)
         if found:
             print_status(found, settings)
+        elif left := stack.left_over(settings):
+            print_left_over(left)
         else:
             console.print("The stack is down. `make up` starts it.")
         if not found or not all(service.ready for service in found):
@@ -64,8 +63,7 @@ def logs(
 ) -> None:
     """Show what services say."""
     with command_session("stack", get_settings()):
-        folder = stack.log_folder(get_settings())
-        files = sorted(folder.glob("*.log"))
+        folder, files = stack.log_folder(get_settings()), stack.log_files(get_settings())
         if service:
             names = ", ".join(file.stem for file in files) or "none"
             files = [file for file in files if file.stem == service]
@@ -90,16 +88,14 @@ def print_status(found: Sequence[ServiceStatus], settings: Settings) -> None:
     console.print(f"Airflow: {local.url}  user: {airflow.USER}  password: {local.password}")
 
 
-@contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
-    """A closed terminal and `kill` stop what was begun, as Ctrl-C does."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def print_left_over(left: Sequence[LeftOver]) -> None:
+    """What lives on of a stack whose supervisor was killed, and what to do."""
+    table = Table("process", "pid", "listens on", box=box.SIMPLE_HEAD)
+    for process in left:
+        table.add_row(process.name, str(process.pid), ", ".join(map(str, process.ports)))
+    console.print(table)
+    console.print(
+        f"The stack is not up: its supervisor does not answer. {len(left)} of its processes are still there; those of "
+        "a killed supervisor end by themselves within a minute. `make down` ends them now, `make up` starts anew.",
+        soft_wrap=True,
+    )

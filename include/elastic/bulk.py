@@ -23,7 +23,7 @@ from include.elastic.bulk_items import Entry, Outcome, Unsendable, encode, opera
 from include.elastic.dead_letters import DeadLetter, LetterBox
 from include.elastic.documents import Document
 from include.elastic.errors import hosts_of, meaning, reason_in, reason_of, translated
-from include.elastic.pace import BatchLimits, Pace, Patience
+from include.elastic.pace import BatchLimits, Outage, Pace, Patience
 from include.errors import AccessDenied, InputError, TransientError
 
 FULL_BATCH = BatchLimits(documents=5000, bytes=5_000_000)
@@ -94,7 +94,7 @@ class BulkWriter:
         self._letters = LetterBox(dead_letters, run_id)
         self._version, self._refresh = version, refresh
         self._in_flight, self._slots = in_flight, threading.BoundedSemaphore(in_flight)
-        self._pace = Pace(full_batch)
+        self._pace, self._outage = Pace(full_batch), Outage()
         self._deadline_seconds = deadline_seconds
 
     def write(self, documents: Iterable[Document]) -> BulkCounts:
@@ -143,7 +143,7 @@ class BulkWriter:
     def _send(self, batch: _Part, stop: threading.Event) -> BulkCounts:
         """Send a batch until each of its documents is indexed, skipped or dead."""
         counts = BulkCounts()
-        patience = Patience(self._deadline_seconds, stop)
+        patience = Patience(self._deadline_seconds, stop, self._outage)
         parts = [batch]
         while parts:
             part = parts.pop()

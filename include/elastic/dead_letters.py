@@ -13,8 +13,8 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,7 @@ class RunLetters:
     oldest: str
     newest: str
     samples: tuple[DeadLetter, ...]
+    damaged: tuple[str, ...] = ()  # lines that cannot be read: file, line number, why
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,24 @@ def runs(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def read_letters(paths: Iterable[Path]) -> Iterator[DeadLetter]:
+def read_letters(paths: Iterable[Path], *, damaged: list[str] | None = None) -> Iterator[DeadLetter]:
     """Each dead document once, streamed: only a hash of each is held in memory.
 
+    Lines that cannot be read are named in ``damaged`` and left out.
+
     Raises:
-        ContractError: a line is damaged; names the file and the line.
+        ContractError: a line cannot be read, and no ``damaged`` is given.
     """
+
+    def note(where: str) -> None:
+        if damaged is None:
+            msg = f"{where}. Correct or remove that line, then run this again."
+            raise ContractError(msg)
+        damaged.append(where)
+
     paths = list(paths)
-    last = {letter.key(): place for place, letter in _all(paths)}
-    for place, letter in _all(paths):
+    last = {letter.key(): place for place, letter in _all(paths, note)}
+    for place, letter in _all(paths, lambda _: None):
         if last[letter.key()] == place:
             yield letter
 
@@ -142,8 +152,13 @@ def dead_ids(folder: Path, run: str) -> set[str]:
 
 
 def inventory(folder: Path) -> list[RunLetters]:
-    """The standing list of what is dead, by run."""
-    return [_summary(run, read_letters(paths)) for run, paths in runs(folder).items()]
+    """The standing list of what is dead, by run; damaged lines are named and do not hide the others."""
+    found = []
+    for run, paths in runs(folder).items():
+        damaged: list[str] = []
+        letters = _summary(run, read_letters(paths, damaged=damaged))
+        found.append(replace(letters, damaged=tuple(damaged)))
+    return found
 
 
 def _summary(run: str, letters: Iterable[DeadLetter]) -> RunLetters:
@@ -168,15 +183,16 @@ def _summary(run: str, letters: Iterable[DeadLetter]) -> RunLetters:
     )
 
 
-def _all(paths: Iterable[Path]) -> Iterator[tuple[tuple[int, int], DeadLetter]]:
+def _all(paths: Iterable[Path], damaged: Callable[[str], None]) -> Iterator[tuple[tuple[int, int], DeadLetter]]:
     for number, path in enumerate(paths):
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for row, line in enumerate(file, start=1):
                 try:
-                    yield (number, row), DeadLetter(**json.loads(line))
+                    letter = DeadLetter(**json.loads(line))
                 except (ValueError, TypeError) as error:
-                    msg = f"{path}, line {row} is damaged ({error}). Correct or remove that line, then run this again."
-                    raise ContractError(msg) from error
+                    damaged(f"{path}, line {row} is damaged ({error})")
+                else:
+                    yield (number, row), letter
 
 
 def _file_name(run: str) -> str:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 ABANDONED_SECONDS = 7 * 24 * 3600.0
 FORCE_MERGE_SECONDS = 3600.0
-LOADING, READY = "loading", "ready"
+LOADING, READY, SERVED = "loading", "ready", "served"  # the last one for good, from the first promote on
 STATE, REPLICAS, SCHEMA = "state", "replicas", "schema"  # keys of _meta that are ours
 KIND = "kind"  # the key of _meta that says what an index holds
 
@@ -105,13 +105,13 @@ class IndexGenerations:
                 "number_of_replicas": meta.get(REPLICAS, 0),
             }
             self.client.indices.put_settings(index=generation, settings={"index": settings})
-            self.client.indices.put_mapping(index=generation, meta={**meta, STATE: READY})
+        if meta[STATE] == LOADING:
+            self._mark(generation, READY)
 
     def refuse(self, generation: str) -> None:
         """Count a generation that did not pass its gate as unfinished, unless it is served: pruned after a week."""
         if self.resolve() != generation:
-            with translated(self.client, f"refuse index {generation}"):
-                self.client.indices.put_mapping(index=generation, meta={**self.meta(generation), STATE: LOADING})
+            self._mark(generation, LOADING)
 
     def refuse_foreign(self, kind: str, *, unknown: bool = False) -> None:
         """Let nobody put links where keywords are served, or the other way round.
@@ -145,9 +145,12 @@ class IndexGenerations:
             InputError: there is no such generation.
             ContractError: it is not finalised.
         """
-        if self.meta(generation).get(STATE) == LOADING:
+        state = self.meta(generation).get(STATE)
+        if state == LOADING:
             msg = f"{generation} is not finalised, so readers would see it half-built: not promoted."
             raise ContractError(msg)
+        if state != SERVED:
+            self._mark(generation, SERVED)
         holders = self._holders()
         if generation in holders and len(holders) == 1:
             return generation
@@ -188,22 +191,21 @@ class IndexGenerations:
         return holders[-1] if holders else None
 
     def generations(self) -> list[str]:
-        """The finished generations, oldest first."""
-        return [name for name, state in self._all().items() if state[STATE] == READY]
+        """The generations that are or were served, oldest first: those that one can roll back to."""
+        return [name for name, facts in self._all().items() if facts[STATE] == SERVED]
 
     def prune(self, keep: int) -> list[str]:
-        """Drop all but the newest ``keep`` finished generations, and builds abandoned a week ago; return their names.
+        """Drop all but the newest ``keep`` of :meth:`generations`, and builds abandoned a week ago; return their names.
 
-        The served generation is never dropped.
+        The served generation is never dropped. One that was never served pushes out none that was.
         """
-        served = self.resolve()
         everything = self._all()
-        kept = {served, *self.generations()[-keep:]}
+        kept = {self.resolve(), *self.generations()[-keep:]}
         oldest = time.time() - ABANDONED_SECONDS
         dropped = [
             name
             for name, facts in everything.items()
-            if name not in kept and (facts[STATE] == READY or facts["created"] < oldest)
+            if name not in kept and (facts[STATE] == SERVED or facts["created"] < oldest)
         ]
         for name in dropped:
             with translated(self.client, f"drop index {name}"):
@@ -224,6 +226,11 @@ class IndexGenerations:
         with translated(self.client, f"read index {name}"):
             (found,) = self.client.indices.get_mapping(index=name).values()
         return dict(found["mappings"].get("_meta", {}))
+
+    def _mark(self, generation: str, state: str, **more: Any) -> None:
+        with translated(self.client, f"mark index {generation} as {state}"):
+            meta = {**self.meta(generation), **more, STATE: state}
+            self.client.indices.put_mapping(index=generation, meta=meta)
 
     def _exists(self, name: str) -> bool:
         with translated(self.client, f"look for index {name}"):
@@ -276,7 +283,6 @@ class IndexGenerations:
             self.client.indices.add_block(index=self.alias, block="write")
             patient = self.client.options(request_timeout=FORCE_MERGE_SECONDS)
             patient.indices.clone(index=self.alias, target=name, settings={"index.blocks.write": None})
-            meta = {**self.meta(self.alias), STATE: READY, REPLICAS: int(settings["number_of_replicas"])}
-            self.client.indices.put_mapping(index=name, meta=meta)
+            self._mark(name, SERVED, **{REPLICAS: int(settings["number_of_replicas"])})
         log.info("The data of index %s are kept as %s", self.alias, name)
         return name

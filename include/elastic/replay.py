@@ -38,6 +38,7 @@ def replay_dead_letters(parameters: ReplayParameters, settings: Settings) -> dic
 
     Raises:
         InputError: the run has no dead letters.
+        ContractError: a line of a run that is to be sent cannot be read.
         ServiceUnavailable: Elasticsearch does not answer; nothing is lost, run it again.
         Busy: another replay is under way.
     """
@@ -47,6 +48,9 @@ def replay_dead_letters(parameters: ReplayParameters, settings: Settings) -> dic
         msg = f"Run {parameters.run!r} has no dead letters in {folder}."
         raise InputError(msg)
     summary: dict[str, Any] = {"letters": sum(letters.letters for letters in before), "runs": _told(before)}
+    if damaged := [line for letters in before for line in letters.damaged]:
+        summary["damaged"] = len(damaged)
+        log.warning("%d lines of dead letters cannot be read, the first: %s", len(damaged), damaged[0])
     if parameters.dry_run or not before:
         return summary
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
@@ -120,7 +124,8 @@ class _Counting:
 
 def _told(found: Iterable[RunLetters]) -> list[dict[str, Any]]:
     """A little of each run, newest first: it must fit where task results travel."""
-    newest = sorted(found, key=lambda letters: letters.newest, reverse=True)[:RUNS_TOLD]
+    readable = (letters for letters in found if letters.letters)
+    newest = sorted(readable, key=lambda letters: letters.newest, reverse=True)[:RUNS_TOLD]
     return [
         {
             "run": letters.run,

@@ -6,7 +6,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
-from include.errors import ContractError, InputError
+from include.errors import InputError
 
 SEPARATOR = "__"
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
@@ -41,17 +41,3 @@ def generation_name(alias: str, started: datetime, key: str) -> str:
 def alias_of(generation: str) -> str:
     """The alias that a generation was built for."""
     return generation.split(SEPARATOR, 1)[0]
-
-
-def refuse_older(alias: str, served: str | None, generation: str) -> None:
-    """Let a late run fail rather than put back what it built long ago; rolling back is a step of its own.
-
-    Raises:
-        ContractError: ``served`` is newer than ``generation``.
-    """
-    if served is not None and alias_of(served) == alias and served > generation:
-        msg = (
-            f"{alias} serves {served}, which is newer than {generation}: not promoted. "
-            "Start a new run, or roll back if the older one is wanted."
-        )
-        raise ContractError(msg)

@@ -26,8 +26,9 @@ class VectorIndexParameters(Parameters):
         ge=0,
         le=1,
     )
+    min_share: float = fields.min_share()
     text_column: str = fields.column("keyword", "keyword")
-    id_column: str = fields.column("keyword_id", "id")
+    id_column: str = fields.id_column()
 
 
 class TextIndexParameters(Parameters):
@@ -38,8 +39,9 @@ class TextIndexParameters(Parameters):
     workers: int = fields.workers(2, "Bulk requests")
     index: str = fields.index("keyword_index")
     es_url: str = fields.es_url()
+    min_share: float = fields.min_share()
     text_column: str = fields.column("keyword", "keyword")
-    id_column: str = fields.column("keyword_id", "id")
+    id_column: str = fields.id_column()
 
 
 class SearchParameters(Parameters):

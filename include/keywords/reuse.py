@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,37 +12,35 @@ from numpy.typing import NDArray
 
 from include.generations.vectors import from_column
 
-log = logging.getLogger(__name__)
-
-ROWS_AT_ONCE = 4096
-
 
 class KnownVectors:
     """Looks vectors up by text hash in the finished parts of an earlier build.
 
-    Only the hashes are kept in memory, 16 bytes and a position a text; vectors are read when asked for.
+    The parts are read once, whatever order they are asked for in: their vectors are laid out in a file in ``scratch``
+    that nobody else sees and that is gone with this object. Memory holds a hash and a row number for each text.
     """
 
-    def __init__(self, parts: Sequence[Path]) -> None:
-        self._parts = list(parts)
-        self._where: dict[bytes, tuple[int, int]] = {}  # hash → part, row
-        for number, part in enumerate(self._parts):
-            hashes = pq.read_table(part, columns=["text_hash"])["text_hash"].to_pylist()
-            self._where.update((digest, (number, row)) for row, digest in enumerate(hashes))
+    def __init__(self, parts: Sequence[Path], *, scratch: Path) -> None:
+        self._row: dict[bytes, int] = {}
+        self._vectors: NDArray[np.float32] | None = None
+        with TemporaryFile(dir=scratch) as file:
+            rows = dimension = 0
+            for part in parts:
+                table = pq.read_table(part, columns=["text_hash", "vector"])
+                vectors = from_column(table["vector"])
+                vectors.tofile(file)
+                self._row.update(zip(table["text_hash"].to_pylist(), range(rows, rows + len(table)), strict=True))
+                rows, dimension = rows + len(table), vectors.shape[1]
+            if rows:  # an empty file cannot be mapped
+                self._vectors = np.memmap(file, np.float32, "r").reshape(-1, dimension)
 
     def __len__(self) -> int:
-        return len(self._where)
+        return len(self._row)
 
     def fill(self, hashes: Sequence[bytes], into: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Write the known vectors into the rows of ``into`` ``[N, D]``; return which rows were known ``[N]``."""
-        known = np.zeros(len(hashes), bool)
-        wanted: dict[int, list[tuple[int, int]]] = {}  # part → (row there, row here)
-        for here, digest in enumerate(hashes):
-            if place := self._where.get(digest):
-                wanted.setdefault(place[0], []).append((place[1], here))
-        for number, pairs in wanted.items():
-            there, here_rows = np.array(pairs).T
-            vectors = from_column(pq.read_table(self._parts[number], columns=["vector"])["vector"])
-            into[here_rows] = vectors[there]
-            known[here_rows] = True
+        rows = np.array([self._row.get(digest, -1) for digest in hashes])
+        known = rows >= 0
+        if self._vectors is not None:
+            into[known] = self._vectors[rows[known]]
         return known

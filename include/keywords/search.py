@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from include.catalog.models import get_model
 from include.keywords.parameters import SearchParameters
 from include.settings import Settings
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
-from include.vector_store.collection import keyword_table, served_collection
+from include.vector_store.collection import served_collection
 from include.vector_store.open import store_of
 from include.vector_store.protocol import NO_ID
 
@@ -29,18 +31,17 @@ def search_keywords(parameters: SearchParameters, queries: Sequence[str], settin
 
     Raises:
         InputError: there is no such model or collection.
-        ContractError: the served model is not the one that made the collection's vectors.
+        ContractError: the model that made the collection's vectors is not served.
     """
     store = store_of(settings, parameters.qdrant_url)
     try:
         with TritonClient(parameters.kserve_url) as client:
-            embedder = Embedder(client, get_model(parameters.model))
-            collection = served_collection(
-                store, parameters.collection, model=parameters.model, model_fingerprint=embedder.fingerprint
-            )
+            collection = served_collection(store, parameters.collection)
+            embedder = Embedder.of_collection(client, get_model(parameters.model), collection)
             vectors = embedder.embed(list(queries), "query")
         found = store.search(collection.generation, vectors, parameters.top_k)
-        texts = keyword_table(store, collection.generation)
+        ids = [int(one) for one in np.unique(found.ids) if one != NO_ID]
+        texts = store.keywords_of(collection.generation, ids)
     finally:
         store.close()
     return [

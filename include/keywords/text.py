@@ -6,7 +6,6 @@ import logging
 import random
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -18,10 +17,9 @@ from include.elastic.dead_letters import dead_ids
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import KEYWORD_MAPPING
+from include.elastic.promotion import Written, refuse_smaller, serve
 from include.elastic.replay import dead_letter_folder
-from include.elastic.verify import verify_or_send_again
 from include.generations.counts import Counts
-from include.generations.names import refuse_older
 from include.generations.run import Run
 from include.generations.shards import ShardManifest
 from include.keywords.parameters import TextIndexParameters
@@ -43,6 +41,7 @@ def plan(parameters: TextIndexParameters, run: Run, settings: Settings) -> Build
 
     Raises:
         InputError: the input cannot be used.
+        GateFailed: it is much smaller than what is served.
         ServiceUnavailable: Elasticsearch does not answer.
     """
     log.info("reading %s", parameters.input)
@@ -55,6 +54,7 @@ def plan(parameters: TextIndexParameters, run: Run, settings: Settings) -> Build
         generations = IndexGenerations(client, parameters.index)
         generations.refuse_foreign(HELD)
         if build.published() is None:
+            refuse_smaller(build, generations, build.input.rows)
             generations.create(
                 build.generation, KEYWORD_MAPPING, shards=settings.es_shards, replicas=settings.es_replicas,
                 bulk_load=True, meta={"kind": HELD, "input": build.input.fingerprint},
@@ -105,7 +105,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     """Finalise the index, check it, and serve it; return the figures.
 
     Raises:
-        GateFailed: the index is not what was written; the generation served before goes on.
+        GateFailed: the index is not what was written, or much smaller; the generation served before goes on.
         ContractError: a shard is missing, or a newer generation is served already.
     """
     if (summary := build.published()) is not None:
@@ -115,23 +115,18 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     began = time.monotonic()
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
         generations = IndexGenerations(client, parameters.index)
-        refuse_older(parameters.index, generations.resolve(), build.generation)
-        generations.finalise(build.generation)
-        gate = verify_or_send_again(
-            generations, build.generation, _sample(build, settings), count=counts.written,
-            send_all=lambda: _writer(client, build, settings).write(_documents(build)),
-        )  # fmt: skip
-        with build.taking_name():
-            refuse_older(parameters.index, generations.resolve(), build.generation)
-            previous = generations.promote(build.generation)
-            generations.prune(keep=settings.keep_generations)
-            kept = generations.generations()
+        written = Written(
+            counts.written,
+            sample=lambda: _sample(build, settings),
+            send_again=lambda: _writer(client, build, settings).write(_documents(build)),
+        )
+        served = serve(build, generations, written, settings, alone=build.taking_name())
+        kept = generations.generations()
     summary = {
         "index": parameters.index,
         "generation": build.generation,
-        "previous": previous,
+        **served,
         "counts": counts.as_dict(),
-        "gate": asdict(gate),
         "seconds": build.all_seconds(publish=time.monotonic() - began),
     }
     build.mark_published(summary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from include.catalog.fingerprint import vector_fingerprint
 from include.catalog.models import get_model
-from include.errors import GateFailed
+from include.errors import ContractError, EmbsearchError, GateFailed
 from include.generations.counts import Counts
-from include.generations.names import refuse_older
+from include.generations.names import alias_of
+from include.generations.promotion import refuse_older, refuse_shrinking
 from include.generations.run import Run
 from include.generations.shards import ShardManifest
 from include.generations.vectors import from_column, to_column
@@ -29,7 +31,7 @@ from include.sources.files import Source, find_input
 from include.sources.plan import text_hash
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
-from include.vector_store.gate import VectorFigures, check_vectors
+from include.vector_store.gate import check_vectors
 from include.vector_store.open import store_of
 from include.vector_store.protocol import KeywordStore
 
@@ -44,7 +46,8 @@ def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Bui
 
     Raises:
         InputError: the input or the model cannot be used.
-        ServiceUnavailable: Triton does not answer.
+        GateFailed: the input is much smaller than what is served.
+        ServiceUnavailable: Triton or the vector store does not answer.
     """
     spec = get_model(parameters.model)
     log.info("reading %s", parameters.input)
@@ -59,10 +62,14 @@ def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Bui
         "vector_fingerprint": vector_fingerprint(served.fingerprint, spec.prefixes.semantic),
         "dimension": served.dimension,
     }
-    return begin(
+    build = begin(
         settings, KIND, parameters.collection, source, run,
         limit=parameters.limit, shard_rows=settings.vector_shard_rows, facts=facts,
     )  # fmt: skip
+    if build.published() is None:
+        with closing(store_of(settings, parameters.qdrant_url)) as store:
+            _refuse_smaller(build, store)
+    return build
 
 
 def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Counts:
@@ -102,10 +109,11 @@ def _known_vectors(build: Build, settings: Settings) -> KnownVectors:
     for earlier in reversed(list(all_builds(settings, KIND, build.alias))):
         same = earlier.facts["vector_fingerprint"] == build.facts["vector_fingerprint"]
         if same and earlier.uri != build.uri and earlier.published():
-            known = KnownVectors([earlier.shard(i).part for i in range(earlier.input.shards) if earlier.finished(i)])
+            parts = [earlier.shard(i).part for i in range(earlier.input.shards) if earlier.finished(i)]
+            known = KnownVectors(parts, scratch=build.folder.folder)
             log.info("%d vectors of %s can be used again", len(known), earlier.generation)
             return known
-    return KnownVectors([])
+    return KnownVectors([], scratch=build.folder.folder)
 
 
 def _embed_shard(build: Build, index: int, embedder: Embedder, known: KnownVectors) -> ShardManifest:
@@ -142,7 +150,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     """Load all shards into a generation, check it, and serve it; return the figures.
 
     Raises:
-        GateFailed: a check did not pass; the generation served before goes on.
+        GateFailed: a check did not pass, or it is much smaller; the generation served before goes on.
         ContractError: a shard is missing, or a newer generation is served already.
     """
     if (summary := build.published()) is not None:
@@ -152,40 +160,76 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     began = time.monotonic()
     store = store_of(settings, parameters.qdrant_url)
     try:
-        if build.generation not in store.generations(build.alias):
-            store.begin(
-                build.generation, dimension=build.facts["dimension"],
-                model=build.facts["model"], model_fingerprint=build.facts["model_fingerprint"],
-            )  # fmt: skip
-            for ids, vectors, keywords in blocks(build):
-                store.upsert(build.generation, ids, vectors, keywords)
-            store.seal(build.generation, expected=counts.written)
+        refuse_older(build.alias, store.resolve(build.alias), build.generation)
+        _load(build, store, expected=counts.written)
         indexed = time.monotonic()
-        figures = _gate(build, store, expected=counts.written, min_recall=parameters.min_recall)
-        with build.taking_name():
-            refuse_older(build.alias, store.resolve(build.alias), build.generation)
-            previous = store.promote(build.alias, build.generation)
-            store.prune(build.alias, keep=settings.keep_generations)
-            kept = store.generations(build.alias)
+        with _or_dropped(build, store):
+            figures = check_vectors(
+                store, build.generation, lambda: ((ids, vectors) for ids, vectors, _ in blocks(build)),
+                expected=counts.written, min_recall=parameters.min_recall,
+            )  # fmt: skip
+            previous = _take_name(build, store)
+        _prune(build, store, settings)
     finally:
         store.close()
     seconds = build.all_seconds(index=indexed - began, gate=time.monotonic() - indexed)
     summary = _summary(build, counts, asdict(figures), seconds, previous)
     build.mark_published(summary)
-    prune_builds(settings, KIND, build.alias, keep=kept)
     return summary
 
 
-def _gate(build: Build, store: KeywordStore, *, expected: int, min_recall: float) -> VectorFigures:
-    """Check the generation; one that fails is dropped, else it would push a good one out when old ones are pruned."""
+def _load(build: Build, store: KeywordStore, *, expected: int) -> None:
+    """Make the generation of the finished shards, unless it stands since an interrupted try."""
+    if build.generation in store.generations(build.alias):
+        return
+    store.begin(
+        build.generation, dimension=build.facts["dimension"],
+        model=build.facts["model"], model_fingerprint=build.facts["model_fingerprint"],
+    )  # fmt: skip
+    for ids, vectors, keywords in blocks(build):
+        store.upsert(build.generation, ids, vectors, keywords)
+    store.seal(build.generation, expected=expected)
+
+
+@contextmanager
+def _or_dropped(build: Build, store: KeywordStore) -> Iterator[None]:
+    """Drop a generation that is refused: nobody should roll back to it."""
     try:
-        return check_vectors(
-            store, build.generation, lambda: ((ids, vectors) for ids, vectors, _ in blocks(build)),
-            expected=expected, min_recall=min_recall,
-        )  # fmt: skip
-    except GateFailed:
-        store.drop(build.generation)
+        yield
+    except EmbsearchError as error:
+        if isinstance(error, (GateFailed, ContractError)):
+            store.drop(build.generation)
+        refuse_older(build.alias, store.resolve(build.alias), build.generation)  # a newer one has dropped this one
         raise
+
+
+def _take_name(build: Build, store: KeywordStore) -> str | None:
+    """Switch the alias; return what it named before."""
+    with build.taking_name():
+        served = store.resolve(build.alias)
+        refuse_older(build.alias, served, build.generation)  # again: another may have ended meanwhile
+        _refuse_smaller(build, store)
+        previous = build.previous(served)
+        store.promote(build.alias, build.generation)
+    return previous
+
+
+def _refuse_smaller(build: Build, store: KeywordStore) -> None:
+    served = store.resolve(build.alias)
+    ours = served is not None and alias_of(served) == build.alias
+    served_rows = store.info(served).points if served is not None and ours else 0
+    asked, rows = build.facts["parameters"], build.input.rows
+    refuse_shrinking(build.generation, rows, served_rows, min_share=asked["min_share"], limit=asked["limit"])
+
+
+def _prune(build: Build, store: KeywordStore, settings: Settings) -> None:
+    """Drop what is too old, and first of all what was never served, which must push out none that was."""
+    sealed = store.generations(build.alias)
+    for other in all_builds(settings, KIND, build.alias):
+        if other.generation in sealed and other.generation < build.generation and not other.took_name:
+            store.drop(other.generation)
+    store.prune(build.alias, keep=settings.keep_generations)
+    prune_builds(settings, KIND, build.alias, keep=store.generations(build.alias))
 
 
 def _summary(

@@ -30,4 +30,5 @@ class LinkingParameters(Parameters):
     model: str = fields.model()
     collection: str = fields.collection()
     index: str = fields.index("link_index")
+    min_share: float = fields.min_share()
     text_column: str = fields.column("product_name", "product name")

@@ -10,6 +10,7 @@ from include.catalog.models import get_model
 from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import LINK_MAPPING
+from include.elastic.promotion import refuse_smaller
 from include.generations.names import generation_name
 from include.generations.run import Run
 from include.linking.locks import writing_index
@@ -18,6 +19,7 @@ from include.settings import Settings
 from include.sources.build import Build, begin
 from include.sources.files import Source, find_input
 from include.triton.client import TritonClient
+from include.triton.embedder import Embedder
 from include.vector_store.collection import served_collection
 from include.vector_store.open import store_of
 
@@ -36,23 +38,22 @@ def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
 
     Raises:
         InputError: the input, the model or the collection cannot be used.
-        ContractError: the served model is not the one that made the collection's vectors.
+        GateFailed: the input is much smaller than what is served.
+        ContractError: the model that made the collection's vectors is not served.
     """
     spec = get_model(parameters.model)
     source = Source(find_input(parameters.products), parameters.text_column)
-    with TritonClient(parameters.kserve_url) as client:
-        served = client.served(spec.name)
     store = store_of(settings, parameters.qdrant_url)
     try:
-        collection = served_collection(
-            store, parameters.collection, model=spec.name, model_fingerprint=served.fingerprint
-        )
+        collection = served_collection(store, parameters.collection)
     finally:
         store.close()
+    with TritonClient(parameters.kserve_url) as client:
+        fingerprint = Embedder.of_collection(client, spec, collection).fingerprint
     facts = {
         "parameters": parameters.model_dump(mode="json"),
         "model": spec.name,
-        "model_fingerprint": served.fingerprint,
+        "model_fingerprint": fingerprint,
         "keyword_generation": collection.generation,
         "keyword_points": collection.points,
     }
@@ -83,6 +84,7 @@ def make_index(build: Build, settings: Settings) -> None:
         shape: dict[str, Any] = {"shards": settings.es_shards, "replicas": settings.es_replicas, "meta": meta}
         if parameters.mode == "bulk":
             if build.published() is None:
+                refuse_smaller(build, generations, build.input.rows)
                 generations.create(build.generation, LINK_MAPPING, bulk_load=True, **shape)
             return
         with writing_index(settings, parameters.index, purpose=f"make index {parameters.index}", alone=True):

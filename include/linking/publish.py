@@ -13,11 +13,11 @@ from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.promotion import Written, serve
 from include.elastic.replay import dead_letter_folder
-from include.elastic.verify import verify, verify_or_send_again
+from include.elastic.verify import verify
 from include.errors import GateFailed
 from include.generations.counts import Counts
-from include.generations.names import refuse_older
 from include.linking.documents import all_documents, sample_documents
 from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
@@ -35,7 +35,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     """Check what was linked and, in bulk mode, serve it; return the run's figures.
 
     Raises:
-        GateFailed: the index is not what was written; the generation served before goes on.
+        GateFailed: the index is not what was written, or much smaller; the generation served before goes on.
         ContractError: a shard is missing, or a newer generation is served already.
     """
     if (summary := build.published()) is not None:
@@ -46,24 +46,15 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     began = time.monotonic()
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
         generations = IndexGenerations(client, parameters.index)
-        previous = generations.resolve()
-        if parameters.mode == "bulk":
-            refuse_older(parameters.index, previous, build.generation)
-            gate = build.once("gate", lambda: _check_bulk(build, generations, counts, settings))
-            _take_name(build, generations, settings)
-            generations.prune(keep=settings.keep_generations)
-        else:
-            documents = _sample(build, counts, settings)
-            gate = asdict(verify(client, parameters.index, documents, version=build.version))
+        served = (_serve if parameters.mode == "bulk" else _check)(build, generations, counts, settings)
         summary = {
             "index": parameters.index,
             "generation": generations.resolve(),
-            "previous": previous,
+            **served,
             "mode": parameters.mode,
             "keyword_generation": build.facts["keyword_generation"],
             "documents": generations.count(parameters.index),
             "counts": counts.as_dict(),
-            "gate": gate,
             "seconds": build.all_seconds(publish=time.monotonic() - began),
         }
         log.info("stage 5/5: %s serves %d documents", parameters.index, summary["documents"])
@@ -74,15 +65,25 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     return summary
 
 
-def _check_bulk(build: Build, generations: IndexGenerations, counts: Counts, settings: Settings) -> dict[str, Any]:
-    """Make the new generation fit to be served and compare it with what was written."""
-    generations.finalise(build.generation)
+def _serve(build: Build, generations: IndexGenerations, counts: Counts, settings: Settings) -> dict[str, Any]:
+    """Bulk mode: check the new generation and give it the name."""
+    written = Written(
+        counts.written,
+        sample=lambda: _sample(build, counts, settings),
+        send_again=lambda: _writer(generations.client, build, settings).write(all_documents(build)),
+        version=build.version,
+    )
+    alone = writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True)
+    return serve(
+        build, generations, written, settings, alone=alone, last=lambda: _catch_up(build, generations, settings)
+    )
+
+
+def _check(build: Build, generations: IndexGenerations, counts: Counts, settings: Settings) -> dict[str, Any]:
+    """Realtime mode: check what was written into the served index."""
     documents = _sample(build, counts, settings)
-    figures = verify_or_send_again(
-        generations, build.generation, documents, count=counts.written, version=build.version,
-        send_all=lambda: _writer(generations.client, build, settings).write(all_documents(build)),
-    )  # fmt: skip
-    return asdict(figures)
+    gate = verify(generations.client, build.alias, documents, version=build.version)
+    return {"previous": generations.resolve(), "gate": asdict(gate)}
 
 
 def _sample(build: Build, counts: Counts, settings: Settings) -> list[Document]:
@@ -102,20 +103,17 @@ def _writer(client: Elasticsearch, build: Build, settings: Settings) -> BulkWrit
     return BulkWriter(client, build.generation, run_id=build.generation, dead_letters=letters, version=build.version)
 
 
-def _take_name(build: Build, generations: IndexGenerations, settings: Settings) -> None:
-    """Switch the alias; what was written into the served index during this build is written into the new one first."""
-    with writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True):
-        refuse_older(build.alias, generations.resolve(), build.generation)  # again: another may have ended meanwhile
-        caught_up = Counts()
-        for other in all_builds(settings, KIND_REALTIME, build.alias):
-            since = [i for i in range(other.input.shards) if _finished_after(other, i, build)]
-            if since:  # linked anew, with the model and the keywords of the generation that they go into
-                for linked in linked_batches(build, since, settings, into=build.generation, rows_of=other):
-                    caught_up += Counts(len(linked.batch.rows), linked.counts.indexed)
-        if caught_up.read:
-            generations.refresh(build.generation)
-            log.info("%d products that came in meanwhile were linked into %s", caught_up.read, build.generation)
-        generations.promote(build.generation)
+def _catch_up(build: Build, generations: IndexGenerations, settings: Settings) -> None:
+    """Write into the new generation what was written into the served index during this build."""
+    caught_up = 0
+    for other in all_builds(settings, KIND_REALTIME, build.alias):
+        since = [i for i in range(other.input.shards) if _finished_after(other, i, build)]
+        if since:  # linked anew, with the model and the keywords of the generation that they go into
+            for linked in linked_batches(build, since, settings, into=build.generation, rows_of=other):
+                caught_up += len(linked.batch.rows)
+    if caught_up:
+        generations.refresh(build.generation)
+        log.info("%d products that came in meanwhile were linked into %s", caught_up, build.generation)
 
 
 def _finished_after(other: Build, index: int, build: Build) -> bool:

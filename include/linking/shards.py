@@ -54,18 +54,20 @@ def link_shards(build: Build, shards: Iterable[int], settings: Settings) -> Coun
             purpose = f"realtime linking {build.generation}"
             stack.enter_context(writing_index(settings, parameters.index, purpose=purpose, alone=False))
         into = parameters.index if realtime else build.generation
-        batches = linked_batches(build, todo, settings, into=into, refresh=realtime, rows_of=build)
+        batches = linked_batches(build, todo, settings, into=into, refresh=realtime, rows_of=build, done=total.read)
         for manifest in _finished(build, batches):
             total += manifest.counts
     return total
 
 
 def linked_batches(
-    build: Build, shards: Sequence[int], settings: Settings, *, into: str, refresh: bool = False, rows_of: Build
-) -> Iterator[LinkedBatch]:
+    build: Build, shards: Sequence[int], settings: Settings, *, into: str, refresh: bool = False, rows_of: Build,
+    done: int = 0,
+) -> Iterator[LinkedBatch]:  # fmt: skip
     """Send the links of ``shards`` to index ``into`` (an alias or a generation), batch after batch, in order.
 
-    ``build`` says with which model and keywords; ``rows_of`` is the build whose products and date they are.
+    ``build`` says with which model and keywords; ``rows_of`` is the build whose products and date they are. ``done``
+    products were linked before: they count in what is told of the progress.
     """
     parameters = LinkingParameters(**build.facts["parameters"])
     collection = build.facts["keyword_generation"]
@@ -83,7 +85,7 @@ def linked_batches(
         pipeline = LinkPipeline(
             _embedder(triton, build), store, collection, keyword_table(store, collection), writer,
             parameters.top_k, parameters.batch_size, parameters.workers,
-            Progress(sum(map(rows_of.row_count, shards))),
+            Progress(done + sum(map(rows_of.row_count, shards)), done=done),
         )  # fmt: skip
         yield from pipeline.run((index, rows_of.rows(index)) for index in shards)
 

@@ -15,10 +15,11 @@ from include.errors import AccessDenied, EmbsearchError, FatalError, InputError,
 
 FINISHED = ("success", "failed")
 POLL_SECONDS = 1.0
+TELL_EVERY_SECONDS = 15.0
 LOCKED_SECONDS = 60.0
 
 Progress = Callable[[dict[str, int]], None]
-"""Called with how many task instances are in which state, whenever that changes."""
+"""Called with how many task instances are in which state: whenever that changes, and now and then while it does not."""
 
 
 class AirflowApi:
@@ -63,11 +64,12 @@ class AirflowApi:
         """
         path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}"
         deadline = time.monotonic() + seconds
-        told: dict[str, int] = {}
+        told: tuple[dict[str, int], float] = {}, time.monotonic()
         while True:
             state = self._call("GET", path)["state"]
-            if on_progress and (counts := dict(Counter(self.task_states(dag_id, run_id).values()))) != told:
-                told = counts
+            counts = dict(Counter(self.task_states(dag_id, run_id).values())) if on_progress else {}
+            if on_progress and (counts != told[0] or time.monotonic() - told[1] > TELL_EVERY_SECONDS):
+                told = counts, time.monotonic()
                 on_progress(counts)
             if state in FINISHED:
                 return str(state)

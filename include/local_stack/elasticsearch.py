@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import shlex
 import shutil
 import ssl
 import urllib.request
@@ -162,6 +163,9 @@ def service(
             "ES_TMPDIR": str(node / "tmp"),
             "ES_JAVA_OPTS": "",
             "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1 -Xmx64m",  # the launcher, which stays beside the server
+            # The launcher leaves a folder at each start where Java keeps temporary files. It splits CLI_JAVA_OPTS at
+            # spaces, and Java itself understands quotes here.
+            "JDK_JAVA_OPTIONS": shlex.quote(f"-Djava.io.tmpdir={node / 'tmp'}"),
             "HOME": str(node / "tmp"),
             "LC_ALL": "C.UTF-8",  # else Java cannot open paths with other letters than ASCII
         },

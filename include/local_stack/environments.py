@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import EmbsearchError, SetupError
 from include.generations.locks import locked
+from include.local_stack.endings import ended_like_ctrl_c
 
 if TYPE_CHECKING:
     from include.settings import Settings
@@ -48,6 +49,7 @@ if (3, 11) <= sys.version_info[:2] < (3, 13) and ".so" in name and any((each / n
 class Environment:
     """What an environment is made of."""
 
+    purpose: str
     lock: str  # relative to the project's root
     size: int  # bytes on disk, downloads included: measured, then rounded up
     needs_libpython: bool = False  # Triton's Python backend embeds Python
@@ -55,9 +57,9 @@ class Environment:
 
 
 ENVIRONMENTS = {
-    "airflow": Environment("requirements.txt", size=3 * GB // 2, holds_project=True),
-    "triton": Environment("requirements/triton.txt", size=GB, needs_libpython=True),
-    "export": Environment("requirements/export.txt", size=12 * GB),
+    "airflow": Environment("Airflow and the commands", "requirements.txt", size=3 * GB // 2, holds_project=True),
+    "triton": Environment("the model server", "requirements/triton.txt", size=GB, needs_libpython=True),
+    "export": Environment("torch, which exports models", "requirements/export.txt", size=12 * GB),
 }
 
 
@@ -110,7 +112,8 @@ def _install(name: str, target: Path, locks: dict[str, str]) -> None:
     (target / "installed.json").unlink(missing_ok=True)
     if moved or not (target / "bin" / "python").exists():
         _check_space(name, target, environment.size)
-        logger.info("Installing environment %s: up to %s with its downloads, once.", name, _readable(environment.size))
+        size, purpose = _readable(environment.size), environment.purpose
+        logger.info("Installing environment %s (%s): up to %s with its downloads, once.", name, purpose, size)
         python = find_libpython_interpreter() if environment.needs_libpython else _base_interpreter()
         _uv("venv", "--clear", "--python", python, str(target), to=f"make environment {name}")
     else:
@@ -178,8 +181,13 @@ def _uv(*arguments: str, to: str) -> str:
     with subprocess.Popen(
         [uv, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment()
     ) as process:
-        said = list(_passed_on(process.stderr or ()))
-        printed = process.stdout.read() if process.stdout else ""
+        try:
+            said = list(_passed_on(process.stderr or ()))
+            printed = process.stdout.read() if process.stdout else ""
+        except BaseException:
+            process.terminate()  # it may not have heard what ends this process
+            process.wait()
+            raise
     if process.returncode != 0:
         msg = f"Could not {to}. uv said:\n{''.join(said[-15:]).rstrip()}\nOnce mended, run the same command again."
         raise SetupError(msg)
@@ -214,7 +222,8 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        ensure_in(PROJECT_ROOT / ".local" / "venvs", options.name, dev=options.dev)
+        with ended_like_ctrl_c():
+            ensure_in(PROJECT_ROOT / ".local" / "venvs", options.name, dev=options.dev)
     except EmbsearchError as error:
         logger.error("%s", error)  # noqa: TRY400 — the sentence is for the user; the traceback would hide it
         return 1

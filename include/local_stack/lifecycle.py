@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from include.errors import SetupError
 from include.generations.locks import locked
@@ -33,6 +35,15 @@ class ServiceStatus:
     ready: bool
     url: str
     log: Path
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """A process of a stack that nobody supervises."""
+
+    name: str
+    pid: int
+    ports: tuple[int, ...]  # that it listens on
 
 
 @contextmanager
@@ -98,6 +109,17 @@ def status(run_folder: Path, services: Sequence[Service]) -> list[ServiceStatus]
         state = _state(program, ready=ready)
         pid, uptime = (program.pid, program.uptime_seconds) if program else (0, 0)
         found.append(ServiceStatus(service.name, state, pid, uptime, ready, service.url, service.log))
+    return found
+
+
+def left_over(run_folder: Path) -> list[LeftOver]:
+    """What still lives of a stack whose supervisor does not answer; those that end meanwhile are left out."""
+    found = []
+    if not Supervisor(run_folder).is_running():
+        for process in members.members(run_folder):
+            with suppress(psutil.Error):
+                listening = {c.laddr.port for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN}
+                found.append(LeftOver(process.name(), process.pid, tuple(sorted(listening))))
     return found
 
 

@@ -14,13 +14,13 @@ from pydantic import SecretStr
 from include.errors import SetupError
 from include.local_stack import airflow, elasticsearch, environments, lifecycle, members, triton
 from include.local_stack.airflow_api import AirflowApi
-from include.local_stack.lifecycle import ServiceStatus
+from include.local_stack.lifecycle import LeftOver, ServiceStatus
 from include.local_stack.paths import plain
 from include.local_stack.ports import PortNeed, check_ports
 from include.local_stack.process import write_private
 from include.local_stack.service import Service
-from include.local_stack.supervisor import Supervisor
-from include.settings import Settings, get_settings
+from include.local_stack.supervisor import Supervisor, log_path
+from include.settings import PREFIX, Settings, get_settings
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,6 @@ DEMO = {
     "daily_products": "data/demo/daily/products_{date}.txt",
 }
 MINIMUM_FREE = 10**9  # bytes; below that Elasticsearch stops writing
-PREFIX = "EMBSEARCH_"
 
 
 def up(settings: Settings) -> list[ServiceStatus]:
@@ -72,10 +71,15 @@ def down(settings: Settings) -> int:
 
 
 def status(settings: Settings) -> list[ServiceStatus]:
-    """How each service is now; an empty list when the stack is down."""
+    """How each service is now; an empty list when no supervisor answers: see :func:`left_over`."""
     if not Supervisor(run_folder(settings)).is_running():
         return []
     return lifecycle.status(run_folder(settings), services(served_settings(settings)))
+
+
+def left_over(settings: Settings) -> list[LeftOver]:
+    """The processes of a stack whose supervisor was killed, or does not answer; empty when the stack is down."""
+    return lifecycle.left_over(run_folder(settings))
 
 
 def services(settings: Settings) -> list[Service]:
@@ -140,6 +144,12 @@ def run_folder(settings: Settings) -> Path:
 def log_folder(settings: Settings) -> Path:
     """One log a service."""
     return settings.local_dir / "logs"
+
+
+def log_files(settings: Settings) -> list[Path]:
+    """The logs there are: of the services, and of the supervisor that runs them."""
+    supervisor = log_path(run_folder(settings))
+    return [*sorted(log_folder(settings).glob("*.log")), *([supervisor] if supervisor.exists() else [])]
 
 
 def local_airflow(settings: Settings) -> airflow.Airflow:

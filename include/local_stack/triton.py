@@ -51,6 +51,7 @@ class Installation:
     server: Path  # <site-packages>/pytriton/tritonserver
     libraries: Path  # <site-packages>/nvidia_pytriton.libs
     stub: Path
+    torch: Path  # where runtime `packed` finds torch: several GB that the export environment has already
 
 
 def find_installation(interpreter: Path) -> Installation:
@@ -84,6 +85,7 @@ def find_installation(interpreter: Path) -> Installation:
         server=server,
         libraries=package.parent / "nvidia_pytriton.libs",
         stub=stub,
+        torch=Path(facts["prefix"]).parent / "export" / "lib" / f"python{facts['version']}" / "site-packages",
     )
 
 
@@ -137,6 +139,7 @@ def service(*, interpreter: Path, repository: Path, ports: Ports, run_folder: Pa
             "PATH": f"{installation.prefix / 'bin'}:/usr/local/bin:/usr/bin:/bin",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHOME": "",
+            "EMBSEARCH_TORCH_PATH": str(installation.torch),
         },
         folder=run_folder,
     )
@@ -151,6 +154,7 @@ def _options(repository: Path, backends: Path, ports: Ports) -> tuple[str, ...]:
         "--exit-on-error=false",  # one bad model must not take the others away
         f"--http-address={ADDRESS}",
         f"--http-port={ports.http}",
+        "--http-thread-count=16",  # a GPU answers as many clients at once
         f"--grpc-address={ADDRESS}",
         f"--grpc-port={ports.grpc}",
         f"--metrics-address={ADDRESS}",

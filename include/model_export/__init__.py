@@ -1,5 +1,5 @@
-"""A sentence encoder becomes one checked ONNX graph with tokenizer and manifest.
+"""An encoder of texts, images or sounds becomes one checked ONNX graph with all that a server needs beside it.
 
-``export``, ``graph``, ``source`` and ``gate`` run in the export environment, which has torch; ``manifest``, ``request``
-and ``launch`` run everywhere.
+``launch``, ``request``, ``manifest``, ``contract``, ``floors`` and ``preprocess`` run everywhere. The rest runs in the
+export environment, which has torch: ``source`` → ``processor`` → ``graph`` (``towers``, ``variants``) → ``gate``.
 """

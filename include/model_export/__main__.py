@@ -1,4 +1,4 @@
-"""``python -m include.model_export --model NAME --root FOLDER``: export in this interpreter.
+"""``python -m include.model_export --spec JSON --root FOLDER``: export in this interpreter.
 
 Log lines go to standard error; the last line of standard output is the exported folder. Exit status 2 means that the
 input or the gate refused, 3 that trying again later may help.
@@ -10,9 +10,11 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import get_args
 
-from include.catalog.models import CATALOGUE, get_model
+from include.catalog.models import ModelSpec
 from include.errors import EmbsearchError, TransientError
+from include.model_export.manifest import Precision
 from include.model_export.request import ExportRequest
 
 FATAL = 2
@@ -24,14 +26,16 @@ log = logging.getLogger("include.model_export")
 def main(arguments: list[str]) -> int:
     """Export as asked; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m include.model_export", description="Export a model to ONNX.")
-    parser.add_argument("--model", required=True, help="name in the catalogue")
+    parser.add_argument("--spec", required=True, help="the catalogue's entry with its name, as JSON")
     parser.add_argument("--root", required=True, type=Path, help="folder of exported models")
-    parser.add_argument("--catalogue", default=CATALOGUE, type=Path)
+    parser.add_argument("--precision", choices=get_args(Precision), default="fp32")
+    parser.add_argument("--fuse", action="store_true", help="attention and the like as one operator each")
     parser.add_argument("--force", action="store_true", help="export again although it stands")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        request = ExportRequest(get_model(options.model, options.catalogue), options.root)
+        spec = ModelSpec.model_validate_json(options.spec)
+        request = ExportRequest(spec, options.root, options.precision, options.fuse)
         if options.force or request.finished() is None:
             from include.model_export.export import export  # noqa: PLC0415 — imports torch, for seconds
 

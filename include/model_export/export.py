@@ -6,24 +6,24 @@ import importlib.metadata
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.models import Pooling, Transformer
 from transformers import AutoTokenizer
 
-from include.catalog.models import ModelSpec
 from include.generations.files import sha256_of, sync_folder
 from include.generations.locks import locked
 from include.model_export import gate
-from include.model_export.graph import export_graph, opset_of
-from include.model_export.manifest import MODEL, TOKENIZER, Manifest, Reference, Route
-from include.model_export.reference_texts import TEXTS
+from include.model_export.examples import examples_for, write_reference
+from include.model_export.floors import FLOORS
+from include.model_export.graph import Graph, build_graph, opset_of
+from include.model_export.manifest import MODEL, TOKENIZER, GateFigures, Manifest, Preprocess, Reference
+from include.model_export.packed import write_packed
+from include.model_export.processor import write_preprocess
 from include.model_export.request import ExportRequest
 from include.model_export.source import resolve
+from include.model_export.source_model import load_source
 
 log = logging.getLogger(__name__)
 
@@ -36,19 +36,19 @@ PACKAGES = (
     "onnx",
     "onnxruntime",
     "tokenizers",
+    "pillow",
 )
-BATCH = 16
 WAIT_SECONDS = 600.0  # for another process that exports the same: its result is ours
 
-MakeGraph = Callable[[ModelSpec, Path, Path], Route]
+MakeGraph = Callable[[ExportRequest, Path, Path, Preprocess | None], Graph]
 
 
-def export(request: ExportRequest, *, force: bool = False, make_graph: MakeGraph = export_graph) -> Manifest:
+def export(request: ExportRequest, *, force: bool = False, make_graph: MakeGraph = build_graph) -> Manifest:
     """Export ``request`` unless it stands already; return its manifest.
 
     Raises:
         GateFailed: the graph does not give the source model's vectors; nothing is written.
-        InputError: the source cannot be found.
+        InputError: the source cannot be found, or is of another kind than the catalogue says.
         Busy: another process is exporting the same.
     """
     folder, spec = request.folder, request.spec
@@ -63,41 +63,61 @@ def export(request: ExportRequest, *, force: bool = False, make_graph: MakeGraph
 def _export_into(folder: Path, request: ExportRequest, make_graph: MakeGraph) -> Manifest:
     spec = request.spec
     source = resolve(spec)
-    log.info("%s: exporting revision %s", spec.name, source.revision)
-    route = make_graph(spec, source.folder, folder)
-    pad_token_id = write_tokenizer(source.folder, folder / TOKENIZER)
+    log.info("%s: exporting revision %s in %s", spec.name, source.revision, request.variant)
+    preprocess = write_preprocess(spec, source.folder, folder)
+    pad_token_id = write_tokenizer(source.folder, folder / TOKENIZER) if spec.medium == "text" else 0
+    graph = make_graph(request, source.folder, folder, preprocess)
     for scratch in [path for path in folder.iterdir() if path.is_dir()]:
         shutil.rmtree(scratch)
-    embedder = source_embedder(spec, source.folder)
-    log.info("%s: comparing the graph (%s) with its source on %d texts", spec.name, route, len(TEXTS))
-    figures = gate.check(folder, spec, source=embedder, texts=TEXTS, pad_token_id=pad_token_id)
-    log.info(
-        "%s: accepted, smallest cosine %.7f, norm error %.1e", spec.name, figures.min_cosine, figures.max_norm_error
-    )
+    figures, reference = _through_gate(folder, request, source.folder, pad_token_id, preprocess)
+    if spec.kind in ("text", "text_sparse") and request.precision != "int8":
+        write_packed(spec, source.folder, folder, reference)
     manifest = Manifest(
         request=request.key,
         name=spec.name,
+        kind=spec.kind,
         source=spec.source,
         revision=source.revision,
-        route=route,
+        route=graph.route,
         opset=opset_of(folder / MODEL),
-        precision="fp32",
+        precision=request.precision,
+        fused=graph.fused,
         dimension=spec.dimension,
         pooling=spec.pooling,
         normalize=spec.normalize,
-        max_length=spec.max_length,
+        max_length=spec.max_length if spec.medium == "text" else 0,
         pad_token_id=pad_token_id,
+        preprocess=preprocess,
         files={path.name: sha256_of(path) for path in sorted(folder.iterdir())},
         gate=figures,
-        reference=Reference(texts=TEXTS, vectors=tuple(_rounded(vector) for vector in embedder(TEXTS))),
+        reference=reference,
         packages={name: importlib.metadata.version(name) for name in PACKAGES},
     )
     manifest.write(folder)
     return manifest
 
 
-def _rounded(vector: np.ndarray) -> tuple[float, ...]:
-    return tuple(round(float(value), 8) for value in vector)
+def _through_gate(
+    folder: Path, request: ExportRequest, source: Path, pad_token_id: int, preprocess: Preprocess | None
+) -> tuple[GateFigures, Reference]:
+    spec, floors = request.spec, FLOORS[request.precision]
+    exported = gate.open_export(folder, spec, pad_token_id=pad_token_id, preprocess=preprocess)
+    model, examples = load_source(spec, source, preprocess), examples_for(spec, preprocess)
+    log.info("%s: comparing the graph with its source on %d examples", spec.name, len(examples.items))
+    answer = model(examples.items)
+    figures = gate.check(
+        exported,
+        spec,
+        source=model,
+        reference=answer,
+        items=examples.items,
+        neighbours=examples.neighbours,
+        floors=floors,
+    )
+    log.info(
+        "%s: accepted, smallest cosine %.7f, norm error %.1e", spec.name, figures.min_cosine, figures.max_norm_error
+    )
+    return figures, write_reference(folder, examples.items, answer)
 
 
 def write_tokenizer(source: Path, target: Path) -> int:
@@ -108,25 +128,6 @@ def write_tokenizer(source: Path, target: Path) -> int:
     backend.no_truncation()  # both are the server's, by the manifest
     backend.save(str(target))
     return int(tokenizer.pad_token_id or 0)
-
-
-def source_embedder(spec: ModelSpec, folder: Path) -> gate.Embedder:
-    """The source model as its authors run it: by its own modules, else its encoder with the catalogue's pooling."""
-    if (folder / "modules.json").is_file():
-        model = SentenceTransformer(str(folder), device="cpu")
-    else:
-        transformer = Transformer(str(folder))
-        pooling = Pooling(transformer.get_word_embedding_dimension(), pooling_mode=spec.pooling)
-        model = SentenceTransformer(modules=[transformer, pooling], device="cpu")
-    model.max_seq_length = spec.max_length
-
-    def embed(texts: Sequence[str]) -> gate.Vectors:
-        return np.asarray(
-            model.encode(list(texts), batch_size=BATCH, normalize_embeddings=spec.normalize, show_progress_bar=False),
-            np.float32,
-        )
-
-    return embed
 
 
 @contextmanager

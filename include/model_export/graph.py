@@ -1,55 +1,87 @@
-"""Weights to one ONNX graph with pooling and normalisation inside: token ids and mask in, sentence vectors out."""
+"""Weights to one ONNX graph: pooling and normalisation inside, at the asked precision, fused where that is asked."""
 
 from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
 from optimum.exporters.onnx import main_export
-from transformers import AutoModel
 
 from include.catalog.models import ModelSpec
 from include.errors import ContractError
-from include.model_export.manifest import MODEL, Route
+from include.model_export.contract import CONTRACTS, VECTOR
+from include.model_export.manifest import MODEL, Preprocess, Route
+from include.model_export.request import ExportRequest
+from include.model_export.towers import build_tower
+from include.model_export.variants import fuse, quantize
 
 log = logging.getLogger(__name__)
 
-INPUTS = ("input_ids", "attention_mask")
-OUTPUT = "sentence_embedding"
 OPSET = 17
-MAX_PROTOBUF = 2**31 - 2**20  # bytes; a larger model keeps its weights in a file of its own
+MAX_PROTOBUF = 2**31 - 2**24  # bytes of weights; a larger model keeps them in a file of its own
+MODULE = "sentence_transformers.models."
 
 
-def export_graph(spec: ModelSpec, source: Path, target: Path) -> Route:
-    """Write ``target/model.onnx`` and return the route that made it.
+@dataclass(frozen=True)
+class Graph:
+    """How ``model.onnx`` was made."""
+
+    route: Route
+    fused: dict[str, int]  # operators of ONNX Runtime's own that it holds
+
+
+def build_graph(request: ExportRequest, source: Path, target: Path, preprocess: Preprocess | None) -> Graph:
+    """Write ``target/model.onnx``, past 2 GB with ``model.onnx.data``; folders left in ``target`` are scratch.
+
+    Raises:
+        InputError: the source is of another kind than the catalogue says, or cannot be fused.
+    """
+    raw = target / "raw" / MODEL
+    raw.parent.mkdir()
+    route = export_encoder(request, source, raw, preprocess)
+    fused: dict[str, int] = {}
+    if request.fuse:
+        raw, fused = fuse(request.spec, source, raw, target / "fused")
+    if request.precision == "int8":
+        raw = quantize(source, raw, target / "quantized")
+    save(onnx.load(str(raw)), target / MODEL)
+    return Graph(route, fused)
+
+
+def export_encoder(request: ExportRequest, source: Path, path: Path, preprocess: Preprocess | None) -> Route:
+    """Write the graph to ``path``, in float32 unless float16 is asked for; return the route that made it.
 
     Optimum's exporter is used for a sentence-transformers folder whose own modules are those that the catalogue
-    promises; for all else the encoder is wrapped and traced here.
+    promises; for all else the tower is traced here. So is what shall be fused: the patterns of attention that the
+    optimiser knows are those of "eager" attention.
     """
-    if promised_by_source(spec, source):
+    spec = request.spec
+    plain = spec.kind == "text" and request.precision != "fp16" and not request.fuse
+    if plain and promised_by_source(spec, source):
         try:
-            export_by_optimum(source, target)
+            export_by_optimum(spec, source, path)
         except (ValueError, KeyError, NotImplementedError, RuntimeError, ContractError) as error:
             log.warning("%s: optimum does not export this model (%s); tracing it instead", spec.name, error)
-            for leftover in target.glob(f"{MODEL}*"):
-                leftover.unlink()
         else:
             return "optimum"
-    export_by_torch(spec, source, target)
+    export_by_torch(spec, source, path, preprocess, half=request.precision == "fp16")
     return "torch"
 
 
 def promised_by_source(spec: ModelSpec, source: Path) -> bool:
-    """Whether the folder's own modules are Transformer, the promised pooling, and the promised normalisation."""
+    """Whether the folder's own modules are Transformer, the promised pooling, and no other normalisation."""
     modules = _json(source / "modules.json")
     if modules is None:
         return False
     kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
-    if kinds != ["Transformer", "Pooling", *(["Normalize"] if spec.normalize else [])]:
+    if spec.normalize and kinds[-1] == "Normalize":
+        kinds.pop()
+    if kinds != ["Transformer", "Pooling"]:
         return False
     pooling = _json(source / modules[1]["path"] / "config.json") or {}
     active = {key for key, value in pooling.items() if key.startswith("pooling_mode_") and value is True}
@@ -60,81 +92,72 @@ def _json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def export_by_optimum(source: Path, target: Path) -> None:
+def export_by_optimum(spec: ModelSpec, source: Path, path: Path) -> None:
     """Export through Optimum, then keep the one output that is promised.
 
     Raises:
         ContractError: the graph has other inputs than ids and mask, or no sentence output.
     """
     main_export(
-        str(source),
-        output=target / "optimum",
+        str(_normalised(source, path.with_name("source")) if spec.normalize else source),
+        output=path.with_name("optimum"),
         task="feature-extraction",
         library_name="sentence_transformers",
         do_validation=False,  # the gate does it, against the catalogue's promise
         no_post_process=True,
     )
-    model = onnx.load(str(target / "optimum" / MODEL))
+    model = onnx.load(str(path.with_name("optimum") / MODEL))
     names = {value.name for value in model.graph.input}
     outputs = {value.name for value in model.graph.output}
-    if names != set(INPUTS) or OUTPUT not in outputs:
+    if names != {tensor.name for tensor in CONTRACTS["text"].inputs} or VECTOR not in outputs:
         msg = f"optimum's graph has inputs {sorted(names)} and outputs {sorted(outputs)}"
         raise ContractError(msg)
-    for value in [value for value in model.graph.output if value.name != OUTPUT]:
+    for value in [value for value in model.graph.output if value.name != VECTOR]:
         model.graph.output.remove(value)
-    save(model, target / MODEL)
+    save(model, path)
 
 
-def export_by_torch(spec: ModelSpec, source: Path, target: Path) -> None:
-    """Trace the encoder, pooled and normalised, by torch's TorchScript exporter at opset 17."""
-    # "eager" attention is what every encoder family exports right by tracing.
-    encoder = AutoModel.from_pretrained(str(source), attn_implementation="eager", dtype=torch.float32)
-    # On the wrapper, not only the encoder: the exporter restores the wrapper's training flag on all its parts.
-    wrapper = sentence_encoder(encoder, pooling=spec.pooling, normalize=spec.normalize).eval()
-    ids = torch.ones((2, 8), dtype=torch.int64)
-    mask = torch.ones((2, 8), dtype=torch.int64)
-    mask[1, 5:] = 0
-    axes = {0: "batch", 1: "sequence"}
+def _normalised(source: Path, folder: Path) -> Path:
+    """``source`` itself when it normalises, else a folder of links to it whose modules end with the normalisation."""
+    modules = _json(source / "modules.json")
+    if modules[-1]["type"].endswith("Normalize"):
+        return source
+    folder.mkdir()
+    for child in source.iterdir():
+        (folder / child.name).symlink_to(child.resolve())
+    (folder / "modules.json").unlink()
+    (folder / "2_Normalize").mkdir()
+    last = {"idx": 2, "name": "2", "path": "2_Normalize", "type": f"{MODULE}Normalize"}
+    (folder / "modules.json").write_text(json.dumps([*modules, last]), encoding="utf-8")
+    return folder
+
+
+def export_by_torch(
+    spec: ModelSpec, source: Path, path: Path, preprocess: Preprocess | None, *, half: bool = False
+) -> None:
+    """Trace the tower by torch's TorchScript exporter at opset 17."""
+    tower = build_tower(spec, source, preprocess, half=half)
+    contract = CONTRACTS[spec.kind]
+    path.parent.mkdir(exist_ok=True)
     with torch.inference_mode():
         torch.onnx.export(
-            wrapper,
-            (ids, mask),
-            str(target / MODEL),
-            input_names=list(INPUTS),
-            output_names=[OUTPUT],
-            dynamic_axes={INPUTS[0]: axes, INPUTS[1]: axes, OUTPUT: {0: "batch"}},
+            tower.module,
+            tower.examples,
+            str(path),
+            input_names=[tensor.name for tensor in contract.inputs],
+            output_names=[tensor.name for tensor in contract.outputs],
+            dynamic_axes={tensor.name: tensor.dynamic for tensor in (*contract.inputs, *contract.outputs)},
             opset_version=OPSET,
             dynamo=False,
         )
 
 
-def sentence_encoder(encoder: torch.nn.Module, *, pooling: str, normalize: bool) -> torch.nn.Module:
-    """``(input_ids, attention_mask) → [N, D]``: the encoder with its pooling and L2 normalisation.
-
-    Mean pooling is that of Reimers and Gurevych, Sentence-BERT (2019): the mask-weighted mean of the token vectors.
-    """
-
-    class SentenceEncoder(torch.nn.Module):  # type: ignore[misc]  # torch is not in every environment
-        def __init__(self) -> None:
-            super().__init__()
-            self.encoder = encoder
-
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            tokens = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            if pooling == "cls":
-                pooled = tokens[:, 0]
-            else:
-                weights = attention_mask.unsqueeze(-1).to(tokens.dtype)
-                pooled = (tokens * weights).sum(1) / weights.sum(1).clamp(min=1e-9)
-            return torch.nn.functional.normalize(pooled, p=2.0, dim=1) if normalize else pooled
-
-    return SentenceEncoder()
-
-
 def save(model: onnx.ModelProto, path: Path) -> None:
     """Write the graph; weights past protobuf's 2 GB go to ``model.onnx.data`` beside it."""
-    large = model.ByteSize() > MAX_PROTOBUF
+    large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > MAX_PROTOBUF
     onnx.save(model, str(path), save_as_external_data=large, location=f"{path.name}.data" if large else None)
+    if large:
+        path.with_name(f"{path.name}.data").chmod(path.stat().st_mode)  # onnx closes it to all but its writer
 
 
 def opset_of(path: Path) -> int:

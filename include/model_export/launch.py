@@ -9,11 +9,12 @@ import tempfile
 from collections import deque
 from pathlib import Path
 
-from include.catalog.models import CATALOGUE, get_model
+from include.catalog.models import get_model
 from include.errors import FatalError, GateFailed, InputError, ServiceUnavailable
 from include.generations.files import write_json
 from include.local_stack.environments import ensure
 from include.model_export.__main__ import FATAL, TRANSIENT
+from include.model_export.manifest import Precision
 from include.model_export.request import ExportRequest
 from include.settings import PROJECT_ROOT, Settings
 
@@ -24,16 +25,18 @@ STOP_SECONDS = 5.0
 LAST_LINES = 15
 
 
-def exported_folder(model: str, settings: Settings, *, catalogue: Path = CATALOGUE) -> Path:
+def exported_folder(model: str, settings: Settings, *, precision: Precision = "fp32", fuse: bool = False) -> Path:
     """Where the present catalogue's export of ``model`` stands, or would.
 
     Raises:
         InputError: the catalogue has no such model.
     """
-    return _request(model, settings, catalogue).folder
+    return _request(model, settings, precision, fuse=fuse).folder
 
 
-def export_model(model: str, settings: Settings, *, force: bool = False, catalogue: Path = CATALOGUE) -> Path:
+def export_model(
+    model: str, settings: Settings, *, precision: Precision = "fp32", fuse: bool = False, force: bool = False
+) -> Path:
     """Export ``model`` unless it stands already; return its folder.
 
     The export environment, several GB, is installed only when there is something to export.
@@ -43,19 +46,19 @@ def export_model(model: str, settings: Settings, *, force: bool = False, catalog
         InputError: the catalogue has no such model, or its source cannot be found.
         ServiceUnavailable: the source cannot be downloaded now.
     """
-    request = _request(model, settings, catalogue)
+    request = _request(model, settings, precision, fuse=fuse)
     if not force and request.finished():
         log.info("%s is exported already: %s", model, request.folder)
         return request.folder
     interpreter = ensure(settings, "export")
-    command = [str(interpreter), "-m", "include.model_export", "--model", model, "--root", str(request.root)]
-    command += ["--catalogue", str(catalogue), *(["--force"] if force else [])]
-    _run(model, command)
+    command = [str(interpreter), "-m", "include.model_export", "--spec", request.spec.model_dump_json()]
+    command += ["--root", str(request.root), "--precision", precision]
+    _run(model, command + ["--fuse"] * fuse + ["--force"] * force)
     return request.folder
 
 
-def _request(model: str, settings: Settings, catalogue: Path) -> ExportRequest:
-    return ExportRequest(get_model(model, catalogue), settings.state_dir / "models")
+def _request(model: str, settings: Settings, precision: Precision, *, fuse: bool) -> ExportRequest:
+    return ExportRequest(get_model(model, settings), settings.state_dir / "models", precision, fuse)
 
 
 def _run(model: str, command: list[str]) -> None:

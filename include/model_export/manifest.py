@@ -9,15 +9,20 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from include.catalog.fingerprint import model_fingerprint
+from include.catalog.models import Kind, Medium, Pooling, medium_of
 from include.errors import ContractError, InputError
 from include.generations.files import sha256_of, write_text
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
+MEL_FILTERS = "mel_filters.npy"
+PACKED_SHAPE = "packed.json"
+PACKED_WEIGHTS = "packed.safetensors"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Route = Literal["optimum", "torch"]
+Precision = Literal["fp32", "fp16", "int8"]
 
 
 class _Frozen(BaseModel):
@@ -27,18 +32,59 @@ class _Frozen(BaseModel):
 class GateFigures(_Frozen):
     """What the gate measured against the freshly loaded source model."""
 
-    texts: int
+    texts: int  # or images, or sounds
     min_cosine: float
     mean_cosine: float
     max_norm_error: float  # of |norm - 1|; 0.0 for a model that does not normalise
-    shapes: tuple[tuple[int, int], ...]  # [batch, sequence] that were run
+    shapes: tuple[tuple[int, ...], ...]  # of the first input, as they were run: [batch, sequence]
+    top10_overlap: float | None = None  # share of each text's 10 nearest that the source model finds as well
+    max_weight_error: float | None = None  # of the lexical weights, where the model gives some
+    floors: dict[str, float] = {}  # what was demanded of the figures above
 
 
 class Reference(_Frozen):
-    """Texts with the source model's vectors, for the live check after a deploy."""
+    """Inputs with the source model's vectors, for the live check after a deploy."""
 
-    texts: tuple[str, ...]
-    vectors: tuple[tuple[float, ...], ...]  # [N, D]
+    texts: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()  # beside the manifest: PNG images, or `.npy` float32 samples [S] at the sample rate
+    vectors: tuple[tuple[float, ...], ...]  # [N, D], a row for each text or file
+    weights: tuple[dict[int, float], ...] = ()  # `text_sparse`: of each text, token id → weight above 0
+
+
+class ImagePreprocess(_Frozen):
+    """From an encoded image to ``pixel_values [3, H, W]``, by Pillow: RGB → resize → crop → scale → normalise."""
+
+    medium: Literal["image"] = "image"
+    shortest_edge: int  # pixels after resizing; the longer edge keeps the ratio, rounded down
+    resample: int  # Pillow's number of the filter: 3 is bicubic
+    crop: tuple[int, int]  # height, width of the middle that is kept
+    scale: float  # a byte times this
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+class AudioPreprocess(_Frozen):
+    """From float samples ``[S]`` to ``input_features [1, T, M]``: log-mel in dB of exactly ``max_samples``.
+
+    Shorter sounds are repeated whole as often as they fit, then padded with silence. Of longer ones the first
+    ``max_samples`` count: the checkpoint's own processor takes a random part, which would not be repeatable.
+    """
+
+    medium: Literal["audio"] = "audio"
+    sample_rate: int  # Hz
+    max_samples: int
+    n_fft: int  # samples of a frame, under a periodic Hann window; frames are centred, edges reflected
+    hop: int  # samples
+    mels: int
+    mel_filters: str = MEL_FILTERS  # beside the manifest: float64 [n_fft / 2 + 1, M], of power spectra
+
+    @property
+    def frames(self) -> int:
+        """T: frames of a sound."""
+        return self.max_samples // self.hop + 1
+
+
+Preprocess = Annotated[ImagePreprocess | AudioPreprocess, Field(discriminator="medium")]
 
 
 class Manifest(_Frozen):
@@ -46,25 +92,41 @@ class Manifest(_Frozen):
 
     request: Sha256  # hash of all that was asked for: the same request is not exported twice
     name: str
+    kind: Kind = "text"
     source: str
     revision: str  # as resolved: a commit, a package version, or a hash of a folder
     route: Route
     opset: int
-    precision: Literal["fp32"]
+    precision: Precision  # of the weights in the graph
+    fused: dict[str, int] = {}  # ONNX Runtime's fused operators in the graph, by number; such a graph runs nowhere else
     dimension: int
-    pooling: Literal["mean", "cls"]
+    pooling: Pooling
     normalize: bool
-    max_length: int  # tokens
+    max_length: int  # tokens; 0 for images and sounds
     pad_token_id: int
+    preprocess: Preprocess | None = None  # of images and sounds
     files: dict[str, Sha256]
     gate: GateFigures
     reference: Reference
     packages: dict[str, str]
 
     @property
+    def medium(self) -> Medium:
+        """What the model takes."""
+        return medium_of(self.kind)
+
+    @property
     def tokenizer_sha256(self) -> str:
-        """The tokenizer's hash."""
-        return self.files[TOKENIZER]
+        """The tokenizer's hash; empty for a model that takes no text."""
+        return self.files.get(TOKENIZER, "")
+
+    @property
+    def preprocess_sha256(self) -> str:
+        """Hash over how an image or a sound becomes the graph's input; empty for a model that takes texts."""
+        if self.preprocess is None:
+            return ""
+        parts = [self.preprocess.model_dump_json(), self.files.get(MEL_FILTERS, "")]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
     def model_sha256(self) -> str:
@@ -73,10 +135,12 @@ class Manifest(_Frozen):
         return self.files[MODEL] if len(parts) == 1 else hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def fingerprint(self, precision: str) -> str:
-        """The model fingerprint when this export is served at ``precision`` (``fp32`` or ``bf16``)."""
+        """The model fingerprint when this export is served at ``precision`` (as run, such as ``bf16``)."""
         return model_fingerprint(
             model_sha256=self.model_sha256,
             tokenizer_sha256=self.tokenizer_sha256,
+            preprocess_sha256=self.preprocess_sha256,
+            kind=self.kind,
             max_length=self.max_length,
             pooling=self.pooling,
             normalize=self.normalize,
@@ -85,9 +149,10 @@ class Manifest(_Frozen):
 
     def summary(self) -> dict[str, Any]:
         """What is worth telling: small enough to travel with an event."""
-        keep = {"source", "revision", "route", "opset", "precision", "dimension", "max_length"}
+        keep = {"kind", "source", "revision", "route", "opset", "precision", "fused", "dimension", "max_length"}
         gate = self.gate.model_dump(mode="json")
-        return {"model": self.name, **self.model_dump(mode="json", include=keep), "gate": gate}
+        told = self.model_dump(mode="json", include=keep)
+        return {"model": self.name, **told, "fuse": bool(self.fused), "gate": gate}
 
     def write(self, folder: Path) -> None:
         """Write ``manifest.json`` into ``folder``."""

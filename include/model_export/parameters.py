@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
+from pydantic import Field
+
 from include import fields
+from include.model_export.manifest import Precision
 from include.parameters import Parameters
 
 
+class Form(TypedDict):
+    """The form of an exported model."""
+
+    precision: Precision
+    fuse: bool
+
+
 class ModelParameters(Parameters):
-    """Which model."""
+    """Which model, in which form."""
 
     model: str = fields.model()
+    precision: Precision = Field(
+        "fp32",
+        title="Precision",
+        description="Of the weights: fp16 halves the file, int8 also changes which results are nearest.",
+    )
+    fuse: bool = Field(
+        default=False,
+        title="Fuse operators",
+        description="Attention and the like as one operator each; such a graph runs on ONNX Runtime alone.",
+    )
+
+    @property
+    def form(self) -> Form:
+        """In which form, as the export's keyword arguments."""
+        return {"precision": self.precision, "fuse": self.fuse}
 
 
 class CheckParameters(Parameters):

@@ -10,18 +10,34 @@ from pathlib import Path
 from include.catalog.models import ModelSpec
 from include.errors import ContractError, InputError
 from include.generations.files import sha256_of
-from include.model_export.manifest import Manifest
+from include.model_export.manifest import Manifest, Precision
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements" / "export.txt"
-EXPORTER = 1  # raise it when a change of this code changes the graph
+EXPORTER = 3  # raise it when a change of this code changes what is exported
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """One model of the catalogue at one precision."""
+    """One model of the catalogue in one form.
+
+    Raises:
+        InputError: there is no such form.
+    """
 
     spec: ModelSpec
     root: Path  # exported models, by name
+    precision: Precision = "fp32"
+    fuse: bool = False  # by ONNX Runtime's transformers optimiser
+
+    def __post_init__(self) -> None:
+        if self.fuse and self.precision == "int8":
+            msg = "A fused graph cannot be quantised to int8: its types cannot be inferred. Ask for one of the two."
+            raise InputError(msg)
+
+    @property
+    def variant(self) -> str:
+        """Precision and fusion, as one word."""
+        return f"{self.precision}-fused" if self.fuse else self.precision
 
     @property
     def key(self) -> str:
@@ -31,13 +47,19 @@ class ExportRequest:
         """
         spec = self.spec.model_dump(mode="json", exclude={"languages", "prefixes"})
         weights = folder_digest(Path(self.spec.source)) if is_folder(self.spec.source) else ""
-        value = {"exporter": EXPORTER, "spec": spec, "weights": weights, "packages": sha256_of(LOCK)}
+        value = {
+            "exporter": EXPORTER,
+            "spec": spec,
+            "variant": self.variant,
+            "weights": weights,
+            "packages": sha256_of(LOCK),
+        }
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
     @property
     def folder(self) -> Path:
         """Where the exported model stands."""
-        return self.root / self.spec.name / f"fp32-{self.key[:12]}"
+        return self.root / self.spec.name / f"{self.variant}-{self.key[:12]}"
 
     def finished(self) -> Manifest | None:
         """The manifest of this very request when it was exported and its files are whole, else ``None``."""

@@ -177,6 +177,27 @@ class Build:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return result
 
+    def previous(self, served: str | None) -> str | None:
+        """What this build replaces; ``served`` is what has the name now, asked for just before it is taken.
+
+        It is kept, because an interrupted build that had taken the name already finds itself served.
+        """
+        if served != self.generation:
+            write_json(self._replaced, {"generation": served})
+        replaced: str | None = None
+        if self._replaced.exists():
+            replaced = json.loads(self._replaced.read_text(encoding="utf-8"))["generation"]
+        return replaced
+
+    @property
+    def took_name(self) -> bool:
+        """Whether this build came as far as being served."""
+        return self._replaced.exists() or self.published() is not None
+
+    @property
+    def _replaced(self) -> Path:
+        return self.folder.folder / "replaced.json"
+
     def mark_published(self, summary: Mapping[str, Any]) -> None:
         """Keep the outcome beside the plan."""
         write_json(self.folder.folder / "published.json", dict(summary))
@@ -252,8 +273,9 @@ def begin(
         InputError: the input cannot be used.
     """
     root = builds_root(settings, kind)
+    stamp, fingerprint = source.stamp(), sha256_of(source.path)
     # The content belongs to the key: a run that is repeated over a corrected file is other work.
-    run = replace(run, key=run_key(run.key, sha256_of(source.path)))
+    run = replace(run, key=run_key(run.key, fingerprint))
     with locked(root / f".{alias}.plan.lock", purpose=f"plan {alias}", wait_seconds=600):
         for build in all_builds(settings, kind, alias):
             if build.continues(run, facts):
@@ -261,7 +283,12 @@ def begin(
                 return build
         folder = BuildFolder(root, generation_name(alias, run.date, run.key))
         folder.remove()  # a plan that was interrupted
-        planned = plan_input(source, folder.folder / "input", limit=limit, shard_rows=shard_rows)
+        planned = plan_input(
+            source, folder.folder / "input", fingerprint=fingerprint, limit=limit, shard_rows=shard_rows
+        )
+        if source.stamp() != stamp:
+            msg = f"{source.path} changed while it was read. Run this again when it is written."
+            raise InputError(msg)
         _keep_unusable(folder, planned)
         plan = {"kind": kind, "alias": alias, "run_key": run.key, "date": run.date.isoformat(), "facts": dict(facts)}
         folder.write_plan({**plan, "input": planned.as_dict()})

@@ -20,7 +20,7 @@ class Source:
 
     path: Path
     text_column: str
-    id_column: str | None = None
+    id_column: str | None = None  # must be there; "" takes the usual one where there is one; None: rows are numbered
 
     @property
     def is_parquet(self) -> bool:
@@ -32,6 +32,11 @@ class Source:
     def has_ids(self) -> bool:
         """Whether numbers may come from a column, and so may repeat."""
         return self.id_column is not None and self.is_parquet
+
+    def stamp(self) -> tuple[int, int]:
+        """Changes when the file does."""
+        facts = self.path.stat()
+        return facts.st_size, facts.st_mtime_ns
 
     def rows(self) -> Iterator[Row | Unusable]:
         """The file's rows in order."""

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as schema
 
+from include.catalog.models import Kind
 from include.errors import ContractError
 from include.generations.files import write_text
+from include.triton.ensemble import DELAY, add_steps
+from include.triton.tensors import EMBEDDING, TEXT, DataType, inputs_of, outputs_of
 
 CONFIG = "config.pbtxt"
-INPUT = "TEXT"
-OUTPUT = "EMBEDDING"
+INPUT = TEXT
+OUTPUT = EMBEDDING
 
-Runtime = Literal["openvino", "onnxruntime"]
-Precision = Literal["fp32", "bf16"]
+# On a CPU: openvino, onnxruntime. On a GPU: packed (torch), tensorrt (the server's onnxruntime backend).
+Runtime = Literal["openvino", "onnxruntime", "packed", "tensorrt"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+
+KIND = {False: schema.ModelInstanceGroup.KIND_CPU, True: schema.ModelInstanceGroup.KIND_GPU}
+
+TYPES: dict[DataType, int] = {
+    "BYTES": schema.TYPE_STRING,
+    "FP32": schema.TYPE_FP32,
+    "INT32": schema.TYPE_INT32,
+}
 
 
 @dataclass(frozen=True)
@@ -35,9 +47,15 @@ class ServingConfig:
     pad_token_id: int
     precision: Precision
     runtime: Runtime
-    token_budget: int  # padded tokens of one run of the graph
-    max_batch_size: int  # texts of one request, and of all requests joined for one execution
+    token_budget: int  # padded tokens of one run of the graph; without meaning for images and sounds
+    max_batch_size: int  # texts, images or sounds of one request, and of all requests joined for one execution
     instances: int  # each with one thread
+    kind: Kind = "text"  # versions that were deployed before there were others do not name it
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it needs a GPU; packed texts in float32 run on a CPU, to try them out."""
+        return self.runtime in ("packed", "tensorrt") and self.precision == "fp16"
 
     def of(self, *, model: str, version: int) -> Self:
         """The same under another name and version."""
@@ -45,28 +63,38 @@ class ServingConfig:
 
     def render(self) -> str:
         """The text of ``config.pbtxt``."""
-        # One warm-up request per instance before the version takes over; a BYTES input of zeros is an empty text.
-        warmup = schema.ModelWarmup(name="one_text", batch_size=1)
-        warmup.inputs[INPUT].MergeFrom(schema.ModelWarmup.Input(data_type=schema.TYPE_STRING, dims=[1], zero_data=True))
         message = schema.ModelConfig(
             name=self.model,
-            backend="python",
             max_batch_size=self.max_batch_size,
-            input=[schema.ModelInput(name=INPUT, data_type=schema.TYPE_STRING, dims=[1])],
-            output=[schema.ModelOutput(name=OUTPUT, data_type=schema.TYPE_FP32, dims=[self.dimension])],
-            instance_group=[schema.ModelInstanceGroup(kind=schema.ModelInstanceGroup.KIND_CPU, count=self.instances)],
-            # Joins waiting requests into one execution; never waits for more.
-            dynamic_batching=schema.ModelDynamicBatching(),
+            input=[
+                schema.ModelInput(
+                    name=tensor.name, data_type=TYPES[tensor.dtype], dims=tensor.dims, optional=tensor.optional
+                )
+                for tensor in inputs_of(self.kind)
+            ],
+            output=[
+                schema.ModelOutput(name=tensor.name, data_type=TYPES[tensor.dtype], dims=tensor.dims)
+                for tensor in outputs_of(self.kind, self.dimension)
+            ],
             # Pinned, so that a restarted server serves what was promoted and not what lies highest.
             version_policy=schema.ModelVersionPolicy(
                 specific=schema.ModelVersionPolicy.Specific(versions=[self.version])
             ),
-            model_warmup=[warmup],
         )
+        if self.runtime == "tensorrt":
+            add_steps(message, self)
+        else:
+            self._run_by_python(message)
         for key, value in asdict(self).items():
             message.parameters[key].string_value = str(value)
         text: str = text_format.MessageToString(message)
         return text
+
+    def _run_by_python(self, message: schema.ModelConfig) -> None:
+        message.backend = "python"
+        message.instance_group.add(kind=KIND[self.on_gpu], count=self.instances)
+        # Joins waiting requests into one execution; on a CPU never waits for more.
+        message.dynamic_batching.max_queue_delay_microseconds = DELAY if self.on_gpu else 0
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str], *, where: str) -> Self:
@@ -79,6 +107,7 @@ class ServingConfig:
             values: dict[str, Any] = {
                 field.name: int(parameters[field.name]) if field.type == "int" else parameters[field.name]
                 for field in fields(cls)
+                if field.default is MISSING or field.name in parameters
             }
         except (KeyError, ValueError) as error:
             msg = f"{where} was not deployed by this project ({error!r}). Deploy it: `embsearch deploy --model NAME`."

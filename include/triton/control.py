@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tritonclient import grpc
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from include.errors import FatalError, GateFailed, ServiceUnavailable
-from include.triton.config_pbtxt import INPUT, OUTPUT
+from include.triton.config_pbtxt import ServingConfig
+from include.triton.ensemble import is_step
+from include.triton.tensors import Array
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,15 @@ class ServerControl:
                 client.load_model(model, client_timeout=LOAD_SECONDS)
 
     def unload(self, model: str) -> None:
-        """Unload and wait until no version is left; a model that is not loaded is no error."""
+        """Unload, with an ensemble's steps, and wait until none is left; a model that is not loaded is no error."""
         for url in self.urls:
             with suppress(FatalError), _connected(url) as client:
-                client.unload_model(model, client_timeout=CALL_SECONDS)
-                self._wait_unloaded(client, model)
+                index = client.get_model_repository_index(client_timeout=CALL_SECONDS)
+                # By name: after a restart an ensemble's steps are no dependents of it, but loaded like any model.
+                steps = {entry.name for entry in index.models if is_step(entry.name, model)}
+                for name in (model, *sorted(steps)):
+                    client.unload_model(name, client_timeout=CALL_SECONDS)
+                    self._wait_unloaded(client, name)
 
     def _wait_unloaded(self, client: Any, model: str) -> None:
         deadline = time.monotonic() + CALL_SECONDS
@@ -60,21 +64,36 @@ class ServerControl:
                 return
             time.sleep(POLL_SECONDS)
 
-    def embed(self, model: str, texts: Sequence[str]) -> list[NDArray[np.float32]]:
-        """The vectors ``[N, D]`` of ``texts``, from each server in the order of the URLs.
+    def serving(self, model: str) -> ServingConfig | None:
+        """How the first server serves ``model`` now, whatever lies on disk; ``None``: not at all.
+
+        Raises:
+            ContractError: it was not deployed by this project.
+            ServiceUnavailable: the server does not answer.
+        """
+        with suppress(GateFailed), _connected(self.urls[0]) as client:
+            message = client.get_model_config(model, client_timeout=CALL_SECONDS).config
+            parameters = {key: value.string_value for key, value in message.parameters.items()}
+            return ServingConfig.from_parameters(parameters, where=f"Model {model} at {self.urls[0]}")
+        return None
+
+    def infer(self, model: str, inputs: Mapping[str, Array]) -> list[dict[str, Array]]:
+        """Outputs by name, from each server in the order of the URLs.
 
         Raises:
             GateFailed: a server refuses the request.
             ServiceUnavailable: a server does not answer.
         """
-        values = np.array([text.encode("utf-8") for text in texts], dtype=object).reshape(-1, 1)
-        tensor = grpc.InferInput(INPUT, list(values.shape), "BYTES")
-        tensor.set_data_from_numpy(values)
+        tensors = []
+        for name, values in inputs.items():
+            tensor = grpc.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
+            tensors.append(tensor.set_data_from_numpy(values))
         results = []
         for url in self.urls:
             with _connected(url) as client:
-                answer = client.infer(model, [tensor], client_timeout=CALL_SECONDS)
-                results.append(answer.as_numpy(OUTPUT))
+                answer = client.infer(model, tensors, client_timeout=CALL_SECONDS)
+                names = [output.name for output in answer.get_response().outputs]
+                results.append({name: answer.as_numpy(name) for name in names})
         return results
 
 

@@ -1,34 +1,29 @@
 """Serve a new version of a model, or go back to an earlier one, without a failed request.
 
-decide → stage as a candidate → load, warm and check the candidate on the real server → rename into place → pin → load →
-check again. Whatever fails, the version that was served is pinned and loaded again, and the bad one is removed.
+decide → stage as a candidate → load, warm and check the candidate on every server → rename into place → switch → prune.
+Whatever fails, what was served is served on, and the bad version is removed.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from include.errors import EmbsearchError, GateFailed, InputError
-from include.generations.files import sha256_of
+from include.errors import EmbsearchError, InputError
 from include.generations.locks import locked
-from include.model_export.manifest import MANIFEST, Manifest
-from include.settings import PROJECT_ROOT, Settings
+from include.model_export.manifest import Manifest
+from include.settings import Settings
 from include.triton.config_pbtxt import Runtime, ServingConfig
-from include.triton.control import ServerControl
+from include.triton.model_code import version_files
+from include.triton.names import candidate_name
 from include.triton.probe import ProbeFigures, probe
-from include.triton.repository import ModelRepository
-from include.triton.runtime import PRECISION, choose_runtime, cpu_flags
+from include.triton.sites import Site, sites_of
+from include.triton.switch import check, refused, switch, worst
+from include.triton.version_plan import as_served, plan_version
 
 log = logging.getLogger(__name__)
-
-TEMPLATE = PROJECT_ROOT / "triton_models" / "cpu_embedder" / "model.py"
-# Padded tokens of one run of the graph: small runs stay in the cache. 12 % less CPU time than 512 by ONNX Runtime.
-TOKEN_BUDGET: dict[Runtime, int] = {"openvino": 512, "onnxruntime": 256}
-MAX_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -42,6 +37,7 @@ class DeployResult:
     runtime: str
     precision: str
     changed: bool  # False: it was served already
+    servers: int
     figures: ProbeFigures
 
 
@@ -56,24 +52,32 @@ def deploy(folder: Path, settings: Settings, *, runtime: Runtime | None = None) 
         ContractError, InputError: ``folder`` is damaged or holds no export.
         Busy: another deploy of this model is running.
     """
-    manifest = Manifest.read(folder)
+    manifest = as_served(Manifest.read(folder), folder, settings, runtime)
     manifest.check_files(folder)
-    repository, server = _parts(settings)
-    with locked(repository.lock(manifest.name), purpose=f"deploy of {manifest.name}"):
-        served = repository.served(manifest.name)
-        config = _decide(manifest, repository, settings, runtime, served)
-        if served is not None and served.build == config.build:
-            log.info("%s version %d is this build already", served.model, served.version)
-            return _confirm(served, manifest, server)
-        files = {name: folder / name for name in (*manifest.files, MANIFEST)} | {"model.py": TEMPLATE}
-        _check_candidate(config, files, manifest, repository, server)
-        repository.accept_candidate(config)
-        try:
-            figures = _switch(config, manifest, repository, server, back_to=served)
-        except EmbsearchError:
-            repository.remove(config.model, config.version)
-            raise
-        return _result(config, figures)
+    sites = sites_of(settings)
+    model = manifest.name
+    with locked(sites[0].repository.lock(model), purpose=f"deploy of {model}"):
+        served = [site.present(model) for site in sites]
+        config = plan_version(
+            manifest,
+            settings,
+            runtime=runtime,
+            version=max(site.repository.next_version(model) for site in sites),
+            previous=served[0].version if served[0] else 0,
+        )
+        if served[0] is not None and all(one is not None and one.build == config.build for one in served):
+            log.info("%s version %d is this build already", model, served[0].version)
+            return _confirm([one for one in served if one is not None], sites)
+        kept = [site.repository.find(model, config.build) for site in sites]
+        if kept[0] is not None and all(one == kept[0] for one in kept):
+            log.info("%s version %d is this build: it is kept, and served again", model, kept[0].version)
+            config = replace(kept[0], previous=config.previous)
+            figures = switch(config, sites, beside=settings.triton_beside)
+        else:
+            figures = _serve_new(config, version_files(manifest, folder, config.runtime), manifest, sites, settings)
+        for site in sites:
+            site.repository.prune(model, keep=settings.keep_model_versions)
+        return _result(config, figures, sites)
 
 
 def rollback(model: str, settings: Settings, *, to_version: int | None = None) -> DeployResult:
@@ -84,9 +88,10 @@ def rollback(model: str, settings: Settings, *, to_version: int | None = None) -
         GateFailed: that version does not pass its check; what was served stays.
         ServiceUnavailable: a server does not answer.
     """
-    repository, server = _parts(settings)
+    sites = sites_of(settings)
+    repository = sites[0].repository
     with locked(repository.lock(model), purpose=f"roll back of {model}"):
-        served = repository.served(model)
+        served = sites[0].present(model)
         if served is None:
             msg = f"Model {model} was never deployed into {repository.root}. Run `embsearch deploy --model {model}`."
             raise InputError(msg)
@@ -95,122 +100,57 @@ def rollback(model: str, settings: Settings, *, to_version: int | None = None) -
             there = ", ".join(map(str, repository.versions(model)))
             msg = f"Model {model} serves version {served.version}; there is no other to go back to. Versions: {there}."
             raise InputError(msg)
-        config = repository.config_of(model, version)
-        manifest = Manifest.read(repository.folder(model, version))
-        figures = _switch(config, manifest, repository, server, back_to=served)
-        return replace(_result(config, figures), previous=served.version)
+        configs = [site.repository.config_of(model, version) for site in sites]
+        config = configs[0]
+        figures = switch(config, sites, beside=settings.triton_beside)
+        return replace(_result(config, figures, sites), previous=served.version)
 
 
-def _parts(settings: Settings) -> tuple[ModelRepository, ServerControl]:
-    urls = [url.strip() for url in settings.kserve_grpc_url.split(",") if url.strip()]
-    return ModelRepository(settings.model_repository), ServerControl(urls)
-
-
-def _decide(
-    manifest: Manifest,
-    repository: ModelRepository,
-    settings: Settings,
-    runtime: Runtime | None,
-    served: ServingConfig | None,
-) -> ServingConfig:
-    configured = None if settings.triton_runtime == "auto" else settings.triton_runtime
-    chosen = runtime or configured or choose_runtime(cpu_flags())
-    config = ServingConfig(
-        model=manifest.name,
-        version=max(repository.versions(manifest.name), default=0) + 1,
-        previous=served.version if served else 0,
-        fingerprint=manifest.fingerprint(PRECISION[chosen]),
-        build="",
-        dimension=manifest.dimension,
-        max_length=manifest.max_length,
-        pad_token_id=manifest.pad_token_id,
-        precision=PRECISION[chosen],
-        runtime=chosen,
-        token_budget=TOKEN_BUDGET[chosen],
-        max_batch_size=MAX_BATCH_SIZE,
-        instances=settings.triton_instances,
-    )
-    return replace(config, build=_build_hash(config))
-
-
-def _build_hash(config: ServingConfig) -> str:
-    """The same for the same model served in the same way, whatever its version is called."""
-    same = replace(config, version=0, previous=0, build="").render()
-    return hashlib.sha256(json.dumps([same, sha256_of(TEMPLATE)]).encode()).hexdigest()
-
-
-def _check_candidate(
-    config: ServingConfig,
-    files: dict[str, Path],
-    manifest: Manifest,
-    repository: ModelRepository,
-    server: ServerControl,
-) -> None:
-    candidate = repository.stage(config, files)
-    try:
-        log.info("%s: loading the candidate of version %d", config.model, config.version)
-        server.load(candidate)
-        figures = probe(server, candidate, manifest, precision=config.precision)
-        log.info("%s: candidate accepted, smallest cosine %.6f", config.model, figures.min_cosine)
-        server.unload(candidate)
-    except EmbsearchError as error:
-        _quietly_unload(server, candidate)
-        repository.discard_candidate(config.model)
-        raise _refused(config, error) from error
-
-
-def _switch(
-    config: ServingConfig,
-    manifest: Manifest,
-    repository: ModelRepository,
-    server: ServerControl,
-    *,
-    back_to: ServingConfig | None,
+def _serve_new(
+    config: ServingConfig, files: dict[str, Path], manifest: Manifest, sites: Sequence[Site], settings: Settings
 ) -> ProbeFigures:
+    _check_candidate(config, files, manifest, sites)
     try:
-        repository.pin(config)
-        server.load(config.model)
-        figures = probe(server, config.model, manifest, precision=config.precision)
-    except EmbsearchError as error:
-        _restore(config.model, repository, server, back_to)
-        raise _refused(config, error) from error
-    log.info("%s: version %d is served", config.model, config.version)
-    return figures
-
-
-def _restore(model: str, repository: ModelRepository, server: ServerControl, back_to: ServingConfig | None) -> None:
-    if back_to is None:
-        repository.unpin(model)
-        _quietly_unload(server, model)
-        return
-    repository.pin(back_to)
-    try:
-        server.load(model)
+        return switch(config, sites, beside=settings.triton_beside)
     except EmbsearchError:
-        log.exception("%s: version %d is pinned again but could not be loaded", model, back_to.version)
+        for site in sites:
+            site.repository.remove(config.model, config.version)
+        raise
 
 
-def _quietly_unload(server: ServerControl, model: str) -> None:
+def _check_candidate(config: ServingConfig, files: dict[str, Path], manifest: Manifest, sites: Sequence[Site]) -> None:
+    """Load the new version on every server under a name that nobody asks for; then put it into its place."""
+    candidate = candidate_name(config.model)
     try:
-        server.unload(model)
+        for site in sites:
+            site.repository.stage(config, files, manifest)
+            folder = site.repository.folder(candidate, 1)
+            for server in site.servers:
+                log.info("%s: loading the candidate of version %d", config.model, config.version)
+                server.load(candidate)
+                figures = probe(server, candidate, manifest, folder=folder, precision=config.precision)
+                log.info("%s: candidate accepted, smallest cosine %.6f", config.model, figures.min_cosine)
+                server.unload(candidate)
     except EmbsearchError as error:
-        log.warning("%s could not be unloaded: %s", model, error)
+        for site in sites:
+            site.unload(candidate)
+            site.repository.discard_candidate(config.model)
+        raise refused(config, error) from error
+    for site in sites:
+        site.repository.accept_candidate(config)
 
 
-def _refused(config: ServingConfig, error: EmbsearchError) -> EmbsearchError:
-    """The same kind of error, saying what it means for the service."""
-    msg = f"Version {config.version} of {config.model} is not served. {error} What was served before still is."
-    return GateFailed(msg) if isinstance(error, GateFailed) else type(error)(msg)
-
-
-def _confirm(served: ServingConfig, manifest: Manifest, server: ServerControl) -> DeployResult:
+def _confirm(served: Sequence[ServingConfig], sites: Sequence[Site]) -> DeployResult:
     """Check the served version; load it first, which costs nothing when it is loaded."""
-    server.load(served.model)
-    figures = probe(server, served.model, manifest, precision=served.precision)
-    return replace(_result(served, figures), changed=False)
+    figures = []
+    for config, site in zip(served, sites, strict=True):
+        for server in site.servers:
+            server.load(config.model)
+            figures.append(check(site, server, config))
+    return replace(_result(served[0], worst(figures), sites), changed=False)
 
 
-def _result(config: ServingConfig, figures: ProbeFigures) -> DeployResult:
+def _result(config: ServingConfig, figures: ProbeFigures, sites: Sequence[Site]) -> DeployResult:
     return DeployResult(
         model=config.model,
         version=config.version,
@@ -219,5 +159,6 @@ def _result(config: ServingConfig, figures: ProbeFigures) -> DeployResult:
         runtime=config.runtime,
         precision=config.precision,
         changed=True,
+        servers=sum(len(site.servers) for site in sites),
         figures=figures,
     )

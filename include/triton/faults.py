@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from http.client import HTTPException
-
-from geventhttpclient.response import HTTPConnectionClosed
+import aiohttp
 from tritonclient.utils import InferenceServerException
 
-from include.errors import AccessDenied, EmbsearchError, FatalError, InputError, ServiceUnavailable
+from include.errors import AccessDenied, ContractError, EmbsearchError, FatalError, InputError, ServiceUnavailable
 
 PASSING = frozenset({"408", "429", "502", "503", "504"})
 # Answers with status 500 that a later try may not get: the server starts a new process for a dead one.
@@ -19,11 +17,17 @@ class NotLoaded(FatalError):
     """The server lives, and has no such model; another server of the list may have it."""
 
 
+class OtherModel(ContractError):
+    """The server has the model, but not in the version that is asked for; another server of the list may have that."""
+
+
 def translate(error: Exception, *, url: str) -> EmbsearchError:
     """The error of a call to ``url``, by whether it may pass."""
     if isinstance(error, InferenceServerException):
         return _answered(error, url)
-    if isinstance(error, (OSError, HTTPException, HTTPConnectionClosed, RuntimeError)):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return AccessDenied(f"Triton at {url} shows a certificate that is not trusted: {error}. Check kserve_url.")
+    if isinstance(error, (OSError, aiohttp.ClientError)):
         reason = f"{type(error).__name__}: {error}"
         msg = f"Triton at {url} does not answer ({reason}). Start it (`make up`) or check kserve_url."
         return ServiceUnavailable(msg)

@@ -2,7 +2,8 @@
 
 A version's folder holds the graph, its tokenizer, the model's code, the manifest, and the ``config.pbtxt`` that serves
 it, so that going back is copying one file. A new version is staged as a model of its own, ``<model>-candidate``, which
-the server can load and no user asks for; once checked it is renamed into place.
+the server can load and no user asks for; once checked it is renamed into place. An earlier version that is served
+beside the present one is a model of its own too, whose version folder is a link.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.errors import InputError
-from include.generations.files import sync_folder
+from include.generations.files import sync_folder, write_text
+from include.model_export.manifest import Manifest
 from include.triton.config_pbtxt import CONFIG, ServingConfig
-
-CANDIDATE = "-candidate"
+from include.triton.ensemble import remove_steps, write_steps
+from include.triton.names import beside_name, candidate_name, is_beside
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,17 @@ class ModelRepository:
             return []
         return sorted(int(path.name) for path in folder.iterdir() if path.is_dir() and path.name.isdecimal())
 
+    def next_version(self, model: str) -> int:
+        """A number that no version had, not even one that was taken away: clients remember versions by number."""
+        return max([*self.versions(model), self._last_version(model)], default=0) + 1
+
+    def _last_version(self, model: str) -> int:
+        path = self._counter(model)
+        return int(path.read_text(encoding="utf-8")) if path.is_file() else 0
+
+    def _counter(self, model: str) -> Path:
+        return self.root / f".{model}.last_version"
+
     def served(self, model: str) -> ServingConfig | None:
         """The configuration that a server loads now, or ``None`` before the first deploy.
 
@@ -61,32 +74,42 @@ class ModelRepository:
             raise InputError(msg)
         return ServingConfig.parse(path.read_text(encoding="utf-8"), where=str(path))
 
-    def stage(self, config: ServingConfig, files: dict[str, Path]) -> str:
+    def find(self, model: str, build: str) -> ServingConfig | None:
+        """The newest kept version of the same build."""
+        kept = [self.config_of(model, version) for version in self.versions(model)]
+        return next((config for config in reversed(kept) if config.build == build), None)
+
+    def stage(self, config: ServingConfig, files: dict[str, Path], manifest: Manifest) -> str:
         """Lay ``files`` (name → source) out as the candidate of ``config.model``; return the candidate's name."""
-        name = config.model + CANDIDATE
+        name = candidate_name(config.model)
         self.discard_candidate(config.model)
         folder = self.folder(name, 1)
         folder.mkdir(parents=True)
         for target, source in files.items():
             shutil.copyfile(source, folder / target)
+        manifest.write(folder)
         config.write(folder / CONFIG)
-        config.of(model=name, version=1).write(self.folder(name) / CONFIG)
+        self.pin(config.of(model=name, version=1))
         return name
 
     def accept_candidate(self, config: ServingConfig) -> None:
         """Rename the staged folder to the version of ``config``, in one step; nothing is served by that yet."""
         target = self.folder(config.model, config.version)
         target.parent.mkdir(exist_ok=True)
-        self.folder(config.model + CANDIDATE, 1).rename(target)
+        write_text(self._counter(config.model), str(config.version))
+        self.folder(candidate_name(config.model), 1).rename(target)
         sync_folder(target.parent)
         self.discard_candidate(config.model)
 
     def discard_candidate(self, model: str) -> None:
         """Remove what an earlier deploy may have left."""
-        shutil.rmtree(self.folder(model + CANDIDATE), ignore_errors=True)
+        remove_steps(self.root, candidate_name(model), 1)
+        shutil.rmtree(self.folder(candidate_name(model)), ignore_errors=True)
 
     def pin(self, config: ServingConfig) -> None:
         """Make ``config`` the one that a server loads, now or after a restart."""
+        if config.runtime == "tensorrt":
+            write_steps(self.root, config)
         config.write(self.folder(config.model) / CONFIG)
 
     def unpin(self, model: str) -> None:
@@ -103,4 +126,37 @@ class ModelRepository:
         if served is not None and served.version == version:
             msg = f"Version {version} of {model} is being served. Roll back or deploy another one first."
             raise InputError(msg)
+        remove_steps(self.root, model, version)
         shutil.rmtree(self.folder(model, version), ignore_errors=True)
+
+    def prune(self, model: str, *, keep: int) -> list[int]:
+        """Delete all but the newest ``keep`` versions; never one that is served, nor the one to go back to."""
+        served = self.served(model)
+        needed = {beside.version for beside in self.beside(model)}
+        if served is not None:
+            needed |= {served.version, served.previous}
+        gone = [version for version in self.versions(model)[:-keep] if version not in needed]
+        for version in gone:
+            self.remove(model, version)
+        return gone
+
+    def beside(self, model: str) -> list[ServingConfig]:
+        """Earlier versions that are served beside the present one, under names of their own; the latest first."""
+        found = [path / CONFIG for path in self.root.glob(f"{model}-*") if is_beside(path.name, model)]
+        found = sorted((path for path in found if path.is_file()), key=lambda path: path.stat().st_mtime_ns)
+        return [ServingConfig.parse(path.read_text(encoding="utf-8"), where=str(path)) for path in reversed(found)]
+
+    def lay_beside(self, config: ServingConfig) -> ServingConfig:
+        """Make the version of ``config`` a model that is served beside whatever is under its own name."""
+        beside = config.of(model=beside_name(config.model, config.fingerprint), version=config.version)
+        folder = self.folder(beside.model, beside.version)
+        folder.parent.mkdir(exist_ok=True)
+        folder.unlink(missing_ok=True)
+        folder.symlink_to(Path("..") / config.model / str(config.version), target_is_directory=True)
+        self.pin(beside)
+        return beside
+
+    def drop_beside(self, beside: ServingConfig) -> None:
+        """The opposite of :meth:`lay_beside`; the version itself stays."""
+        remove_steps(self.root, beside.model, beside.version)
+        shutil.rmtree(self.folder(beside.model), ignore_errors=True)

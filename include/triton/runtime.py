@@ -1,12 +1,12 @@
-"""Which runtime a model gets on a CPU: by rule, not by the clock, since the fingerprint of all vectors follows."""
+"""Which runtime a model gets: by rule, not by the clock, since the fingerprint of all vectors follows."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from include.errors import InputError
+from include.model_export.manifest import PACKED_WEIGHTS, Manifest
 from include.triton.config_pbtxt import Precision, Runtime
-
-PRECISION: dict[Runtime, Precision] = {"openvino": "bf16", "onnxruntime": "fp32"}
 
 
 def cpu_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> frozenset[str]:
@@ -26,3 +26,42 @@ def choose_runtime(flags: frozenset[str]) -> Runtime:
     float32 (390 against 620 texts/s on 2 cores), and in float32 the two runtimes are equal.
     """
     return "openvino" if {"amx_bf16", "amx_tile"} <= flags else "onnxruntime"
+
+
+def served_as(manifest: Manifest, asked: Runtime | None, flags: frozenset[str]) -> tuple[Runtime, Precision]:
+    """The runtime of an export, ``asked`` for or by the CPU's ``flags``, and the precision that its vectors have then.
+
+    OpenVINO computes a plain float32 graph in bfloat16. A graph that was exported at less than float32, or fused into
+    operators of ONNX Runtime's own, is computed as it is, by ONNX Runtime. On a GPU, which must be asked for, all is
+    float16.
+
+    Raises:
+        InputError: what is asked for does not serve this export.
+    """
+    if asked in ("packed", "tensorrt"):
+        _check_for_gpu(manifest, asked)
+        return asked, "fp16"
+    plain = manifest.precision == "fp32" and not manifest.fused
+    if asked == "openvino" and not plain:
+        made = "fused" if manifest.fused else f"exported in {manifest.precision}"
+        msg = (
+            f"Model {manifest.name} was {made}, which runtime openvino does not serve. "
+            "Deploy it with runtime onnxruntime, or export it in fp32 without fusion."
+        )
+        raise InputError(msg)
+    runtime = asked or (choose_runtime(flags) if plain else "onnxruntime")
+    return runtime, "bf16" if runtime == "openvino" else manifest.precision
+
+
+def _check_for_gpu(manifest: Manifest, runtime: Runtime) -> None:
+    reason = ""
+    kinds = ("text", "text_sparse") if runtime == "packed" else ("text",)
+    if manifest.kind not in kinds:
+        reason = f"it is of kind {manifest.kind}, which that runtime does not serve"
+    elif runtime == "packed" and PACKED_WEIGHTS not in manifest.files:
+        reason = "its export has no packed weights; the log of `embsearch export` says why"
+    elif runtime == "tensorrt" and (manifest.precision == "int8" or manifest.fused):
+        reason = "TensorRT takes a plain graph: export it in fp32 without fusion"
+    if reason:
+        msg = f"Model {manifest.name} cannot be deployed with runtime {runtime}: {reason}. Deploy it with runtime auto."
+        raise InputError(msg)

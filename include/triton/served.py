@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from include.catalog.models import Kind
 from include.errors import ContractError
 from include.triton.config_pbtxt import Precision, Runtime, ServingConfig
 
@@ -26,7 +27,8 @@ class ServedModel:
     max_length: int  # tokens
     precision: Precision
     runtime: Runtime
-    max_batch_size: int  # texts
+    max_batch_size: int  # texts, images or sounds
+    kind: Kind = "text"
 
     @classmethod
     def of(cls, answer: Mapping[str, Any], *, where: str) -> Self:
@@ -46,28 +48,22 @@ class ServedModel:
             precision=config.precision,
             runtime=config.runtime,
             max_batch_size=config.max_batch_size,
+            kind=config.kind,
         )
 
 
-def check_vectors(
-    vectors: NDArray[np.generic] | None, *, rows: int, served: ServedModel, model: str, fingerprint: str | None
-) -> None:
-    """Refuse an answer that is not ``[rows, D]`` finite vectors of the wanted model.
+def check_vectors(vectors: NDArray[np.generic] | None, *, rows: int, served: ServedModel) -> Vectors:
+    """The vectors, unless they are not ``[rows, D]`` finite values.
 
     Raises:
         ContractError: saying what is wrong.
     """
-    expected = (rows, served.dimension)
+    expected, who = (rows, served.dimension), f"Model {served.name} version {served.version}"
     if vectors is None or vectors.shape != expected:
         shape = None if vectors is None else vectors.shape
-        msg = f"Model {model} version {served.version} answered with shape {shape}, not {expected}. Deploy it again."
+        msg = f"{who} answered with shape {shape}, not {expected}. Deploy it again."
         raise ContractError(msg)
     if not np.isfinite(vectors).all():
-        msg = f"Model {model} version {served.version} answered with values that are not finite. Roll it back."
+        msg = f"{who} answered with values that are not finite. Roll it back."
         raise ContractError(msg)
-    if fingerprint is not None and served.fingerprint != fingerprint:
-        msg = (
-            f"Model {model} changed while it was in use: version {served.version} has fingerprint "
-            f"{served.fingerprint[:12]}, this run began with {fingerprint[:12]}. Start the run again."
-        )
-        raise ContractError(msg)
+    return np.asarray(vectors, np.float32)

@@ -1,4 +1,4 @@
-"""``python edge_build.py FOLDER PARENT``: build the graph of an edge shard, print ``{"points": …, "indexed": …}``.
+"""``python edge_build.py FOLDER PARENT``: build the graph of an edge shard, print ``{"indexed": …}``.
 
 A process of its own, because the engine holds the interpreter's lock for the whole build: inside an Airflow task no
 heartbeat would be sent for minutes. It imports nothing of this project, so it starts at once, and dies with its parent.
@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(folder: str, parent: int) -> None:
-    """Optimise, flush, count."""
+    """Optimise, flush, tell how many points are in the graph."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the signal was set
         sys.exit(1)
@@ -25,10 +25,9 @@ def main(folder: str, parent: int) -> None:
     shard = engine.EdgeShard.load(folder)
     shard.optimize()
     shard.flush()
-    points = shard.count(engine.CountRequest(exact=True))
     indexed = shard.info().indexed_vectors_count
     shard.close()
-    sys.stdout.write(json.dumps({"points": points, "indexed": indexed}))
+    sys.stdout.write(json.dumps({"indexed": indexed}))
 
 
 if __name__ == "__main__":

@@ -103,6 +103,10 @@ class KeywordStore(Protocol):
         """All ids with their keywords, in pages, in id order."""
         ...
 
+    def keywords_of(self, name: str, ids: Sequence[int]) -> dict[int, str]:
+        """The keywords of some ids; ids that are not there are left out."""
+        ...
+
     def generations(self, alias: str) -> list[str]:
         """The sealed generations built for ``alias``, oldest first."""
         ...

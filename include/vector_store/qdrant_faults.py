@@ -9,7 +9,7 @@ import grpc
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from include.errors import AccessDenied, ContractError, EmbsearchError, InputError, ServiceUnavailable
+from include.errors import AccessDenied, ContractError, EmbsearchError, InputError, ServiceUnavailable, SetupError
 
 _TRANSIENT_HTTP = {408, 429, 500, 502, 503, 504}
 _TRANSIENT_GRPC = {
@@ -21,6 +21,7 @@ _TRANSIENT_GRPC = {
     grpc.StatusCode.CANCELLED,
 }
 _DENIED_GRPC = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
+_FULL = "No space left"  # an internal error like others but for its words
 
 
 @contextmanager
@@ -31,6 +32,7 @@ def translated(url: str, name: str) -> Iterator[None]:
         ServiceUnavailable: no answer, or a refusal for now.
         AccessDenied: a wrong or missing API key, or one without the right.
         InputError: there is no such collection.
+        SetupError: the server's disk is full.
         ContractError: anything else that the server refuses, for example a wrong dimension.
     """
     try:
@@ -51,6 +53,8 @@ def _from_http(url: str, name: str, status: int, content: str) -> EmbsearchError
         return _denied(url, content)
     if status == 404:
         return _unknown(url, name)
+    if _FULL in content:
+        return _full(url, content)
     if status in _TRANSIENT_HTTP:
         return _unavailable(url, f"HTTP {status} {content}")
     return _refused(url, name, f"HTTP {status} {content}")
@@ -61,6 +65,8 @@ def _from_grpc(url: str, name: str, code: grpc.StatusCode, details: str) -> Embs
         return _denied(url, details)
     if code is grpc.StatusCode.NOT_FOUND:
         return _unknown(url, name)
+    if _FULL in details:
+        return _full(url, details)
     if code in _TRANSIENT_GRPC:
         return _unavailable(url, f"{code.name} {details}")
     return _refused(url, name, f"{code.name} {details}")
@@ -74,6 +80,10 @@ def _denied(url: str, why: str) -> AccessDenied:
     return AccessDenied(
         f"Qdrant at {url} refuses the API key: {why}. Set EMBSEARCH_QDRANT_API_KEY to one with the right."
     )
+
+
+def _full(url: str, why: str) -> SetupError:
+    return SetupError(f"Qdrant at {url} has no space left: {why}. Free some on the server's disk, then run this again.")
 
 
 def _unknown(url: str, name: str) -> InputError:

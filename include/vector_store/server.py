@@ -1,48 +1,55 @@
 """A Qdrant server: each generation is a collection, each alias a collection alias.
 
-What a generation says of itself is kept in the collection's own metadata, which needs Qdrant 1.16 or newer. The server
-has no build locks: two builds of one generation at once must be kept apart by their caller, as the builds' folders do.
+What a generation says of itself is kept in the collection's own metadata (:mod:`~include.vector_store.server_build`).
+The server has no build locks: two builds of one generation at once must be kept apart by their caller, as the builds'
+folders do.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
 from qdrant_client import QdrantClient, models
 
-from include.errors import ContractError, InputError, ServiceUnavailable
+from include.errors import ContractError, InputError
 from include.generations.names import SEPARATOR, alias_of
+from include.vector_store import hnsw
 from include.vector_store.checks import check_points, check_queries, check_top_k
 from include.vector_store.folders import outdated
 from include.vector_store.neighbours import as_neighbours
 from include.vector_store.protocol import CollectionInfo, Ids, Neighbours, Vectors
 from include.vector_store.qdrant_connection import QdrantConnection
+from include.vector_store.server_build import BEGUN, SEALED, create_collection, metadata, start_graph, wait_for_graph
 
-SEALED = "points"  # the metadata's key that only a sealed generation has
+log = logging.getLogger(__name__)
+
 UPSERT_ROWS = 256  # 1 MB of vectors; 64–256 a request is the vendor's advice
 STREAMS = 4
-INDEXING_THRESHOLD_KB = 10_000  # a smaller segment is searched exactly
-EF_SEARCH = 128
-OVERSAMPLING = 2.0  # without it int8 loses 1–5 points of recall
 PAGE = 10_000
 SEARCH_ROWS = 512  # queries in one request
 
-POLL_SECONDS = 0.5
-SETTLE_SECONDS = 3.0  # green for so long, with nothing more indexed: all segments are under the threshold
-SEAL_SECONDS = 3600.0
+ABANDONED_SECONDS = 24 * 3600  # a load takes minutes and its graph at most an hour: an older build is dead
+
+
+class _Request(models.QueryRequest):
+    """Spared the deep copy that qdrant-client makes of each request, vector and all: a third of a batch's time."""
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self.model_copy()
 
 
 class ServerStore:
     """:class:`~include.vector_store.protocol.KeywordStore` over qdrant-client; safe from several threads."""
 
     def __init__(self, connection: QdrantConnection, *, streams: int = STREAMS, exact: bool = False) -> None:
-        self._call = connection.call
-        self._client = connection.client
-        self._url = connection.url
+        self._connection, self._call = connection, connection.call
+        self._client, self._url = connection.client, connection.url
         self._exact = exact  # has no graph
         self._pool = ThreadPoolExecutor(streams, thread_name_prefix="qdrant")
         self._dimensions: dict[str, int] = {}  # of the generations being built
@@ -61,31 +68,8 @@ class ServerStore:
     def begin(self, generation: str, *, dimension: int, model: str, model_fingerprint: str) -> None:
         """See the protocol, but never Busy: the server has no locks."""
         facts = {"dimension": dimension, "model": model, "model_fingerprint": model_fingerprint}
-        self._call(generation, self._create, generation, facts)
+        self._call(generation, create_collection, self._client, self._url, generation, facts)
         self._dimensions[generation] = dimension
-
-    def _create(self, generation: str, facts: dict[str, Any]) -> None:
-        if self._client.collection_exists(generation):
-            if SEALED in self._metadata(generation):
-                msg = (
-                    f"{generation} at {self._url} is sealed already. Build under a new name; sealed ones never change."
-                )
-                raise ContractError(msg)
-            self._client.delete_collection(generation)
-        self._client.create_collection(
-            generation,
-            vectors_config=models.VectorParams(size=facts["dimension"], distance=models.Distance.COSINE),
-            hnsw_config=models.HnswConfigDiff(m=16, ef_construct=100),
-            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),  # no graph while loading
-            quantization_config=models.ScalarQuantization(
-                scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
-            ),
-            metadata=facts,
-        )
-        if "model" not in self._metadata(generation):
-            self._client.delete_collection(generation)
-            msg = f"Qdrant at {self._url} keeps no collection metadata. It needs to be version 1.16 or newer."
-            raise ContractError(msg)
 
     def upsert(self, generation: str, ids: Ids, vectors: Vectors, keywords: Sequence[str]) -> None:
         """See the protocol; fastest with blocks of 1,024 rows and more, sent 256 at a time, 4 at once."""
@@ -109,35 +93,18 @@ class ServerStore:
         Raises:
             ServiceUnavailable: it took more than an hour.
         """
-        self._dimension(generation)
+        dimension = self._dimension(generation)
         points = self._call(generation, self._client.count, generation, exact=True).count
         if points != expected:
             msg = f"{generation} holds {points} points, not the {expected} expected. Build it again."
             raise ContractError(msg)
-        threshold = models.OptimizersConfigDiff(indexing_threshold=INDEXING_THRESHOLD_KB)
-        self._call(generation, self._client.update_collection, generation, optimizers_config=threshold)
-        indexed = 0 if self._exact else self._wait_indexed(generation, points)
-        sealed = {"points": points, "indexed": indexed}
+        self._call(generation, start_graph, self._client, generation)
+        graph = hnsw.needs_graph(points, dimension) and not self._exact
+        indexed = wait_for_graph(self._connection, generation, points) if graph else 0
+        sealed = {SEALED: points, "indexed": indexed}
         self._call(generation, self._client.update_collection, generation, metadata=sealed)
         del self._dimensions[generation]
         return self.info(generation)
-
-    def _wait_indexed(self, generation: str, points: int) -> int:
-        deadline = time.monotonic() + SEAL_SECONDS
-        before, settled = -1, time.monotonic()
-        while True:
-            state = self._call(generation, self._client.get_collection, generation)
-            indexed = state.indexed_vectors_count or 0
-            green = state.status == models.CollectionStatus.GREEN
-            now = time.monotonic()
-            if not green or indexed != before:
-                before, settled = indexed, now
-            if green and (indexed >= points or now - settled >= SETTLE_SECONDS):
-                return indexed
-            if now > deadline:
-                msg = f"Qdrant at {self._url} has indexed {indexed} of {points} points of {generation} in an hour."
-                raise ServiceUnavailable(msg)
-            time.sleep(POLL_SECONDS)
 
     def promote(self, alias: str, generation: str) -> str | None:
         """See the protocol; one request moves the alias."""
@@ -165,71 +132,85 @@ class ServerStore:
     def info(self, name: str) -> CollectionInfo:
         """See the protocol."""
         generation = self._generation_of(name)
-        facts = self._call(generation, self._metadata, generation)
-        try:
-            return CollectionInfo(generation=generation, **facts)
-        except TypeError:
+        facts = self._metadata(generation)
+        if SEALED not in facts:
             msg = f"{generation!r} at {self._url} is not a sealed generation of this project. Index keywords first."
-            raise InputError(msg) from None
+            raise InputError(msg)
+        facts.pop(BEGUN, None)
+        return CollectionInfo(generation=generation, **facts)
 
     def search(self, name: str, queries: Vectors, top_k: int) -> Neighbours:
         """See the protocol; one request for up to 512 queries."""
         check_top_k(top_k)
         rows = check_queries(name, queries, np.shape(queries)[-1])  # the server knows the dimension, without a look-up
-        requests = [
-            models.QueryRequest(query=row.tolist(), limit=top_k, params=self._params(top_k), with_payload=False)
-            for row in rows
+        params = self._params(top_k)
+        requests: list[models.QueryRequest] = [
+            _Request(query=row.tolist(), limit=top_k, params=params, with_payload=False) for row in rows
         ]
         found = [
             ([int(point.id) for point in response.points], [point.score for point in response.points])
             for start in range(0, len(requests), SEARCH_ROWS)
-            for response in self._search(name, requests[start : start + SEARCH_ROWS])
+            for response in self._call(
+                name, self._client.query_batch_points, name, requests[start : start + SEARCH_ROWS]
+            )
         ]
         return as_neighbours(found, len(rows), top_k)
 
     def _params(self, top_k: int) -> models.SearchParams | None:
         if self._exact:
             return None
-        quantization = models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
-        return models.SearchParams(hnsw_ef=max(EF_SEARCH, top_k), quantization=quantization)
-
-    def _search(self, name: str, requests: list[models.QueryRequest]) -> list[models.QueryResponse]:
-        return self._call(name, self._client.query_batch_points, name, requests)
+        quantization = models.QuantizationSearchParams(rescore=True, oversampling=hnsw.OVERSAMPLING)
+        return models.SearchParams(hnsw_ef=max(hnsw.EF_SEARCH, top_k), quantization=quantization)
 
     def keywords(self, name: str) -> Iterator[tuple[Ids, list[str]]]:
         """See the protocol; pages stay with one generation, even when the alias moves."""
         generation = self._generation_of(name)
         offset: Any = None
         while True:
-            records, offset = self._page(generation, offset)
+            records, offset = self._call(
+                generation, self._client.scroll, generation, limit=PAGE, offset=offset, with_payload=["keyword"]
+            )
             if records:
                 payloads = (record.payload or {} for record in records)
                 yield np.array([record.id for record in records], np.int64), [one["keyword"] for one in payloads]
             if offset is None:
                 return
 
-    def _page(self, generation: str, offset: Any) -> tuple[list[models.Record], Any]:
-        return self._call(
-            generation,
-            self._client.scroll,
-            generation,
-            limit=PAGE,
-            offset=offset,
-            with_payload=["keyword"],
-        )
+    def keywords_of(self, name: str, ids: Sequence[int]) -> dict[int, str]:
+        """See the protocol."""
+        generation = self._generation_of(name)
+        return {
+            int(record.id): (record.payload or {})["keyword"]
+            for start in range(0, len(ids), PAGE)
+            for record in self._call(
+                generation, self._client.retrieve, generation, list(ids[start : start + PAGE]), with_payload=["keyword"]
+            )
+        }
 
     def generations(self, alias: str) -> list[str]:
         """See the protocol."""
-        collections = self._call(alias, self._client.get_collections).collections
-        names = sorted(one.name for one in collections if one.name.startswith(alias + SEPARATOR))
-        return [name for name in names if SEALED in self._call(name, self._metadata, name)]
+        return [name for name, facts in self._collections(alias).items() if SEALED in facts]
 
     def prune(self, alias: str, *, keep: int) -> list[str]:
-        """See the protocol."""
-        dropped = outdated(self.generations(alias), self.resolve(alias), keep)
+        """See the protocol; what builds left that began a day ago and were never sealed is removed too."""
+        found = self._collections(alias)
+        dropped = outdated([name for name, facts in found.items() if SEALED in facts], self.resolve(alias), keep)
         for generation in dropped:
             self._call(generation, self._client.delete_collection, generation)
+        for name, facts in found.items():
+            if SEALED not in facts and time.time() - facts[BEGUN] > ABANDONED_SECONDS:
+                log.info("removing %s at %s, left by a build that died", name, self._url)
+                self._call(name, self._client.delete_collection, name)
         return dropped
+
+    def _collections(self, alias: str) -> dict[str, dict[str, Any]]:
+        """The metadata of this project's collections that were made for ``alias``, oldest first."""
+        collections = self._call(alias, self._client.get_collections).collections
+        found = {}
+        for name in sorted(one.name for one in collections if alias_of(one.name) == alias != one.name):
+            with suppress(InputError):  # dropped meanwhile
+                found[name] = self._metadata(name)
+        return {name: facts for name, facts in found.items() if BEGUN in facts}
 
     def drop(self, generation: str) -> None:
         """See the protocol."""
@@ -259,7 +240,7 @@ class ServerStore:
         """
         if generation not in self._dimensions:
             try:
-                facts = self._call(generation, self._metadata, generation)
+                facts = self._metadata(generation)
             except InputError:
                 facts = {}
             if "dimension" not in facts or SEALED in facts:
@@ -269,4 +250,4 @@ class ServerStore:
         return self._dimensions[generation]
 
     def _metadata(self, collection: str) -> dict[str, Any]:
-        return dict(self._client.get_collection(collection).config.metadata or {})
+        return self._call(collection, metadata, self._client, collection)

@@ -17,6 +17,7 @@ from include.settings import PROJECT_ROOT, Settings
 from include.triton.client import TritonClient
 from include.triton.deploy import deploy
 from tests.integration.elasticsearch_server import ElasticsearchServer, SecuredElasticsearch, open_folder
+from tests.integration.running_stack import RunningStack, started
 from tests.integration.triton_server import TritonServer
 
 
@@ -79,3 +80,10 @@ def secured_elasticsearch(elasticsearch_home: ElasticsearchHome) -> Iterator[Sec
         server = SecuredElasticsearch.make(folder, elasticsearch_home, Settings())
         with server.running():
             yield server
+
+
+@pytest.fixture(scope="session")
+def running_stack(exported_minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """The whole stack, from nothing but installed packages to `make down`, after which no process of it may be left."""
+    with started(tmp_path_factory.mktemp("stack") / "with a space", exported_minilm) as running:
+        yield running

@@ -14,6 +14,8 @@ from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
 from include.model_export.manifest import Manifest
 from include.settings import Settings
+from include.triton.deploy import DeployResult, deploy
+from include.triton.sites import sites_of
 
 
 @dataclass
@@ -25,9 +27,10 @@ class TritonServer:
     _process: subprocess.Popen[bytes] | None = field(default=None)
 
     @classmethod
-    def at(cls, folder: Path, interpreter: Path) -> TritonServer:
+    def at(cls, folder: Path, interpreter: Path, *, repository: Path | None = None) -> TritonServer:
+        """``repository`` is another server's, to be shared."""
         http, grpc, metrics = free_ports(3)
-        repository = folder / "repository"
+        repository = repository or folder / "repository"
         return cls(
             service=triton.service(
                 interpreter=interpreter,
@@ -60,6 +63,19 @@ class TritonServer:
     def stop(self) -> None:
         if self._process is not None:
             process.stop(self.service, self._process)
+
+
+def serve_only(export: Path, settings: Settings) -> DeployResult:
+    """Serve an export, and no other version of its model, neither from a repository nor beside it."""
+    done = deploy(export, settings)
+    for site in sites_of(settings):
+        for beside in site.repository.beside(done.model):
+            site.unload(beside.model)
+            site.repository.drop_beside(beside)
+        for version in site.repository.versions(done.model):
+            if version != done.version:
+                site.repository.remove(done.model, version)
+    return done
 
 
 def changed(export: Path, folder: Path, **updates: object) -> Path:

@@ -30,7 +30,14 @@ def test_form_and_command_line_refuse_with_the_same_words(name: str, value: obje
         field.resolve(value)
     with pytest.raises(InputError) as by_command:
         LinkingParameters.checked({name: value})
-    assert str(by_command.value) == f"Invalid input for param {name}: {str(by_form.value).splitlines()[0]}"
+    said = str(by_command.value).splitlines()
+    assert said[0] == f"Invalid input for param {name}: {str(by_form.value).splitlines()[0]}"
+    assert said[1:] == ([f"{field.schema['title']}: {field.description}"] if "does not match" in said[0] else [])
+
+
+def test_a_value_that_a_pattern_refuses_is_answered_in_words_too() -> None:
+    with pytest.raises(InputError, match="\nIndex: Name of the index that readers use: a–z, 0–9, '-' and '_', first a"):
+        LinkingParameters.checked({"index": "Bad Name"})
 
 
 def test_an_unknown_parameter_is_refused_with_the_names_there_are() -> None:

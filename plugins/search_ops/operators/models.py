@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.model_export.parameters import ModelParameters
+from include.triton.parameters import RollbackParameters
 from search_ops.operators.build import SearchOperator
 from search_ops.run_context import parameters_of, tell
 
@@ -19,7 +20,7 @@ class ModelExportOperator(SearchOperator):
         from include.model_export.manifest import Manifest  # noqa: PLC0415
 
         parameters = parameters_of(context, ModelParameters, settings=self.settings)
-        summary = Manifest.read(export_model(parameters.model, self.settings)).summary()
+        summary = Manifest.read(export_model(parameters.model, self.settings, **parameters.form)).summary()
         tell(context, self.outlets, summary)
         return summary
 
@@ -34,7 +35,24 @@ class TritonDeployModelOperator(SearchOperator):
         from include.model_export.launch import exported_folder  # noqa: PLC0415
         from include.triton.deploy import deploy  # noqa: PLC0415
 
-        parameters = parameters_of(context, ModelParameters, settings=self.settings, inherits=("model",))
-        summary = asdict(deploy(exported_folder(parameters.model, self.settings), self.settings))
+        inherits = ("model", "precision", "fuse")
+        parameters = parameters_of(context, ModelParameters, settings=self.settings, inherits=inherits)
+        folder = exported_folder(parameters.model, self.settings, **parameters.form)
+        summary = asdict(deploy(folder, self.settings))
+        tell(context, self.outlets, summary)
+        return summary
+
+
+class TritonRollbackOperator(SearchOperator):
+    """Serve an earlier version of a model again; the present one goes on until that has passed its check."""
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the served version and the probe's figures."""
+        from dataclasses import asdict  # noqa: PLC0415
+
+        from include.triton.deploy import rollback  # noqa: PLC0415
+
+        parameters = parameters_of(context, RollbackParameters, settings=self.settings)
+        summary = asdict(rollback(parameters.model, self.settings, to_version=parameters.version or None))
         tell(context, self.outlets, summary)
         return summary

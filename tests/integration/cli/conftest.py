@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,15 +33,19 @@ class CommandLine:
         """In a process group of its own, as a terminal does."""
         return subprocess.Popen(
             [sys.executable, "-m", "include.cli.main", *words],
-            cwd=PROJECT_ROOT, env=self._environment(), start_new_session=True, text=True, encoding="utf-8",
+            cwd=PROJECT_ROOT, env=self.environment(), start_new_session=True, text=True, encoding="utf-8",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def run(self, *words: str, status: int = 0, stdin: bytes = b"") -> str:
-        """What the command printed, after checking its exit status; of a failed one, what it said of the failure."""
+    def run(self, *words: str, status: int = 0, stdin: bytes = b"", before: str = "") -> str:
+        """What the command printed, after checking its exit status; of a failed one, what it said of the failure.
+
+        ``before`` is code that its process runs first.
+        """
+        start = ["-c", f"{before}\nfrom include.cli.main import main\nmain()"] if before else ["-m", "include.cli.main"]
         done = subprocess.run(
-            [sys.executable, "-m", "include.cli.main", *words],
-            cwd=PROJECT_ROOT, env=self._environment(), input=stdin, capture_output=True, check=False,
+            [sys.executable, *start, *words],
+            cwd=PROJECT_ROOT, env=self.environment(), input=stdin, capture_output=True, check=False,
         )  # fmt: skip
         output, errors = done.stdout.decode(), done.stderr.decode()
         assert done.returncode == status, output + errors
@@ -59,7 +64,7 @@ class CommandLine:
     def client(self) -> Elasticsearch:
         return Elasticsearch(self.settings.es_url)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         bare = {name: value for name, value in os.environ.items() if not name.startswith("EMBSEARCH_")}
         given = self.settings.model_dump(mode="json", exclude_none=True)
         return {**bare, "COLUMNS": "200", **{f"EMBSEARCH_{name.upper()}": str(value) for name, value in given.items()}}
@@ -67,10 +72,14 @@ class CommandLine:
 
 @pytest.fixture(scope="session")
 def command_line(
-    served_minilm: TritonServer, elasticsearch: ElasticsearchServer, tmp_path_factory: pytest.TempPathFactory
+    served_minilm: TritonServer,
+    exported_minilm: Path,
+    elasticsearch: ElasticsearchServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[CommandLine]:
-    """Demo data made by ``generate``, keywords indexed by ``index-vectors``."""
+    """Demo data made by ``generate``, keywords indexed by ``index-vectors``; the demo model's export stands already."""
     folder = tmp_path_factory.mktemp("command-line")
+    shutil.copytree(exported_minilm.parent.parent, folder / "state" / "models")
     mark = uuid4().hex[:8]
     found = CommandLine(served_minilm.settings, folder).with_settings(
         state_dir=folder / "state", log_dir=folder / "logs", qdrant_url=f"edge:{folder / 'qdrant'}",

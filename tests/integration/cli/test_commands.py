@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -95,10 +96,79 @@ def test_link_shows_samples_and_figures_and_logs_its_progress(command_line: Comm
 
 def test_check_model_tells_what_is_served_and_how_fast(command_line: CommandLine) -> None:
     output = command_line.run("check-model")
-    assert all(f"{fact}\n" in output for fact in ("model: minilm", "live: True", "ready: True", "dimension: 384"))
-    assert re.search(r"p50_ms: \d+\.\d\n", output)
-    near, far = map(float, re.findall(r"\d\.\d{3}\b", output.splitlines()[-1]))
+    facts = [("model", "minilm"), ("live", "True"), ("ready", "True"), ("dimension", "384"), ("beside it", "none")]
+    assert all(re.search(rf"│ {name} +│ {value} +│", output) for name, value in facts)
+    assert re.search(r"│ one text, p50 +│ \d+\.\d ms", output)
+    near, far = map(float, re.findall(r" ~ .*│ (\d\.\d{3})\b", output))
     assert near > far
+    assert output.splitlines()[-1] == "near in meaning is near by vector"
+
+
+def test_a_model_whose_vectors_do_not_follow_meaning_fails_the_check(command_line: CommandLine) -> None:
+    swap = "from include.triton import check\ncheck.TRIPLES = {k: (t, f, n) for k, (t, n, f) in check.TRIPLES.items()}"
+    said = command_line.run("check-model", status=1, before=swap)
+    assert said.splitlines()[-1].startswith("check-model: The vectors of minilm do not follow meaning")
+    assert "embsearch rollback model" in said
+
+
+def test_export_and_deploy_say_what_they_found_done(command_line: CommandLine) -> None:
+    exported = command_line.run("export")
+    assert f"exported to {command_line.settings.state_dir}/models/minilm/" in exported
+    deployed = command_line.run("deploy")
+    assert "minilm version 1 was served already (" in deployed
+    assert float(deployed.split()[-1]) > 0.999
+    said = command_line.run("export", "--model", "nosuch", status=1)
+    assert said.splitlines()[-1].startswith("export: Unknown model 'nosuch'")
+
+
+def test_the_commands_of_the_readme_work_as_they_stand_there(command_line: CommandLine) -> None:
+    text = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = (block for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) if "embsearch export" in block)
+    small = block.replace("20000", "200").replace("5000", "50").replace("data/", f"{command_line.folder}/readme/")
+    assert small.count("--count 200 ") == small.count("--count 50 ") == 1
+    index = f"readme-{command_line.settings.link_index}"
+    own = command_line.with_settings(collection="readme", keyword_index=f"keywords-{index}", link_index=index)
+    done = subprocess.run(
+        ["sh", "-ec", small], cwd=PROJECT_ROOT, env=own.environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "near in meaning is near by vector" in done.stdout
+    assert f"{index} serves {index}__" in done.stdout
+    found = done.stdout.rpartition("┃ query")[2]
+    assert "waterproof hiking backpack" in found
+    assert len(re.findall(r" \d\.\d{4} ", found)) == 10
+    with own.client as client:
+        assert client.count(index=own.settings.keyword_index)["count"] == 200
+        assert client.count(index=index)["count"] == 50
+
+
+def test_a_small_bench_measures_every_stage_prints_a_table_and_writes_json(command_line: CommandLine) -> None:
+    path = command_line.folder / "bench.json"
+    output = command_line.run("bench", "all", "--scale", "0.01", "--output", str(path))
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert (written["scale"], written["machine"]["cores"]) == (0.01, os.cpu_count())
+    names = [figure["name"] for figure in written["figures"]]
+    stages = (
+        "embed over Triton",
+        "search, CPU",
+        "search, recall",
+        "upsert",
+        "bulk: flat",
+        "bulk: products",
+        "whole",
+        "peak",
+    )
+    assert all(any(name.startswith(stage) for name in names) for stage in stages)
+    for figure in written["figures"]:
+        assert figure["ours"] > 0
+        assert figure["ratio"] == pytest.approx(figure["ours"] / figure["baseline"])
+        row = next(line for line in output.splitlines() if figure["name"] in line)
+        assert f" {figure['ratio']:.2f} " in row
+        assert (" yes " in row) == figure["reached"]
+    assert f"JSON: {path}" in output
+    assert "bench" in "".join(command_line.logs("bench"))
+    with command_line.client as client:
+        assert not client.indices.get(index="bench-*")
 
 
 def test_replay_shows_dead_letters_and_sends_them_when_told_to(command_line: CommandLine) -> None:
@@ -110,12 +180,14 @@ def test_replay_shows_dead_letters_and_sends_them_when_told_to(command_line: Com
         writer = BulkWriter(client, index, run_id="a-run", dead_letters=folder)
         writer.write(Document(str(n), {"keyword": "red", "keyword_id": n, "colour": "red"}) for n in range(3))
         shown = command_line.run("replay")
-        assert '"letters": 3' in shown
-        assert '"indexed"' not in shown
+        assert "3 dead letters, nothing was sent" in shown
+        assert re.search(r"a-run .*\b3\b.*strict_dynamic_mapping", shown)
+        assert generations.count(index) == 0
         client.indices.put_mapping(index=index, properties={"colour": {"type": "keyword"}})
-        assert '"indexed": 3' in command_line.run("replay", "--dry-run", "false", "--run", "a-run")
+        sent = command_line.run("replay", "--no-dry-run", "--run", "a-run")
+        assert "Sent 3: indexed 3, skipped (none), dead again 0" in sent
         assert generations.count(index) == 3
-    assert '"letters": 0' in command_line.run("replay")
+    assert command_line.run("replay") == "There are no dead letters.\n"
     assert "has no dead letters" in command_line.run("replay", "--run", "another", status=1)
 
 

@@ -96,9 +96,13 @@ def test_a_half_built_generation_is_not_promoted(generations: IndexGenerations, 
     assert generations.resolve() == first
 
 
+def served(generations: IndexGenerations, name: str) -> str:
+    generations.promote(name)
+    return name
+
+
 def test_roll_back_serves_the_one_before_or_the_one_named(generations: IndexGenerations, build: Build) -> None:
-    names = [build(number) for number in (1, 2, 3)]
-    generations.promote(names[2])
+    names = [served(generations, build(number)) for number in (1, 2, 3)]
     assert generations.rollback() == names[1]
     assert generations.rollback() == names[0]
     with pytest.raises(InputError, match="no generation before"):
@@ -108,7 +112,7 @@ def test_roll_back_serves_the_one_before_or_the_one_named(generations: IndexGene
 
 
 def test_prune_keeps_the_newest_the_served_and_what_is_being_built(generations: IndexGenerations, build: Build) -> None:
-    names = [build(number) for number in (1, 2, 3, 4)]
+    names = [served(generations, build(number)) for number in (1, 2, 3, 4)]
     building = build(5, finalise=False)
     generations.promote(names[0])
     assert generations.prune(keep=2) == [names[1]]
@@ -117,6 +121,20 @@ def test_prune_keeps_the_newest_the_served_and_what_is_being_built(generations: 
     assert generations.prune(keep=1) == [names[0], names[2]]
     assert generations.meta(building)["input"] == "sha"
     assert generations.prune(keep=1) == []
+
+
+def test_what_was_never_served_is_no_generation_to_go_back_to_and_pushes_none_out(
+    es_client: Elasticsearch, generations: IndexGenerations, build: Build
+) -> None:
+    first = served(generations, build(1))
+    late = build(2)
+    last = served(generations, build(3))
+    assert generations.prune(keep=2) == []
+    assert generations.generations() == [first, last]
+    assert generations.rollback() == first
+    assert es_client.indices.exists(index=late)  # it may still be promoted
+    generations.finalise(first)  # a generation that was served stays one
+    assert generations.generations() == [first, last]
 
 
 def test_an_interrupted_build_finds_its_index_again(generations: IndexGenerations, build: Build) -> None:
@@ -160,7 +178,8 @@ def test_the_generations_of_a_longer_name_are_another_alias_s(
 ) -> None:
     other = IndexGenerations(es_client, f"{generations.alias}_2")
     other.create(f"{other.alias}__g1", KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=False)
-    mine = build(1)
+    other.promote(f"{other.alias}__g1")
+    mine = served(generations, build(1))
     assert generations.generations() == [mine]
     assert other.generations() == [f"{other.alias}__g1"]
 

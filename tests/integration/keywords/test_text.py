@@ -18,6 +18,7 @@ from include.keywords import text
 from include.settings import Settings
 from include.sources.build import Build
 from tests.integration.keywords.conftest import KEYWORDS, SHARD_ROWS, TEXT, KeywordStack
+from tests.integration.reader import sees_only_whole_index
 from tests.integration.runs import LOG, WorkflowProcess, new_run, stamps, wait_for_shards
 
 SHARDS = -(-KEYWORDS // SHARD_ROWS)
@@ -133,7 +134,8 @@ def test_a_damaged_part_is_an_error_that_names_its_folder(stack: KeywordStack) -
         text.publish(build, stack.settings)
 
 
-def test_two_builds_at_once_end_in_one_whole_served_index(stack: KeywordStack, keywords: list[str]) -> None:
+def test_of_two_builds_at_once_the_newer_is_served_and_whole(stack: KeywordStack, keywords: list[str]) -> None:
+    stack.index_text(limit=40)
     gate = threading.Barrier(2)
 
     def build_one(_: int) -> str:
@@ -143,12 +145,16 @@ def test_two_builds_at_once_end_in_one_whole_served_index(stack: KeywordStack, k
         except EmbsearchError as error:
             return str(error)
 
-    with ThreadPoolExecutor(2) as pool:
+    with (
+        sees_only_whole_index(stack.settings, stack.alias, before=40, after=KEYWORDS),
+        ThreadPoolExecutor(2) as pool,
+    ):
         ends = list(pool.map(build_one, range(2)))
+    *_, older, newer = stack.builds(text.KIND)
     with stack.client as client:
-        generations = IndexGenerations(client, stack.alias)
-        assert generations.resolve() in ends
-        assert [end for end in ends if end not in generations.generations() and "newer" not in end] == []
+        assert IndexGenerations(client, stack.alias).resolve() == newer.generation
+    assert newer.generation in ends
+    assert all(end in {older.generation, newer.generation} or "newer" in end for end in ends)
     assert stack.documents() == as_documents(keywords)
 
 
@@ -156,14 +162,14 @@ def test_a_killed_build_goes_on_and_repeats_no_finished_shard(stack: KeywordStac
     stack.index_text(limit=40)
     small = Settings(**{**stack.settings.model_dump(), "text_shard_rows": 3})
     again = WorkflowProcess(stack.folder, TEXT, small, stack.text_parameters(), "killed", datetime.now(UTC))
-    first = again.start()
-    build = wait_for_shards(first, 20, lambda: stack.builds(text.KIND)[1:], stack.folder / LOG)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    finished = stamps(build)
-    assert len(finished) < build.input.shards
-    assert stack.documents() == as_documents(keywords[:40])
-    assert again.start().wait(120) == 0, stack.log()
+    with sees_only_whole_index(stack.settings, stack.alias, before=40, after=KEYWORDS):
+        first = again.start()
+        build = wait_for_shards(first, 20, lambda: stack.builds(text.KIND)[1:], stack.folder / LOG)
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        finished = stamps(build)
+        assert len(finished) < build.input.shards
+        assert again.start().wait(120) == 0, stack.log()
     assert {shard: stamp for shard, stamp in stamps(build).items() if shard in finished} == finished
     assert stack.documents() == as_documents(keywords)
 
@@ -179,6 +185,38 @@ def test_prune_keeps_as_many_generations_as_the_setting_says(stack: KeywordStack
     assert [build.generation for build in stack.builds(text.KIND)] == [made[3], last]
 
 
+def test_a_file_that_was_cut_off_replaces_no_large_index_unless_it_is_meant(
+    stack: KeywordStack, keywords: list[str]
+) -> None:
+    stack.index_text()
+    cut_off = stack.write(keywords[:100], "cut_off.txt")
+    words = rf"has 100 rows, served are {KEYWORDS}: .* min_share asks for.* \(all of the input was taken\)"
+    with pytest.raises(GateFailed, match=words):
+        stack.index_text(cut_off)
+    assert stack.documents() == as_documents(keywords)
+    stack.index_text(cut_off, min_share=0)
+    assert stack.documents() == as_documents(keywords[:100])
+
+
+def test_a_build_killed_just_before_it_was_served_pushes_no_good_one_out(
+    stack: KeywordStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stack.index_text(limit=40)
+    killed = begun(stack)
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(IndexGenerations, "promote", kill)
+        text.publish(killed, stack.settings)
+    second = stack.index_text()
+    with stack.client as client:
+        generations = IndexGenerations(client, stack.alias)
+        assert generations.generations() == [first["generation"], second["generation"]]
+        assert generations.rollback() == first["generation"]
+
+
 def test_publishing_again_gives_the_same_figures_and_touches_nothing(stack: KeywordStack) -> None:
     def written(generation: str) -> tuple[int, int]:
         with stack.client as client:
@@ -187,7 +225,7 @@ def test_publishing_again_gives_the_same_figures_and_touches_nothing(stack: Keyw
 
     run = new_run()
     first = stack.index_text(run=run)
-    newer = stack.index_text(limit=30)
+    newer = stack.index_text(limit=30, min_share=0)
     before = written(first["generation"])
     assert stack.index_text(run=run) == first
     assert written(first["generation"]) == before

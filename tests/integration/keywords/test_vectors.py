@@ -9,9 +9,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,16 +26,21 @@ from include.errors import ContractError, EmbsearchError, GateFailed, InputError
 from include.generations.counts import Counts
 from include.generations.vectors import from_column, to_column
 from include.keywords import vectors
+from include.keywords.parameters import SearchParameters
+from include.keywords.search import search_keywords
 from include.settings import Settings
 from include.sources.build import Build
 from include.triton.client import TritonClient
-from include.triton.deploy import deploy, rollback
+from include.triton.deploy import deploy
 from include.triton.embedder import Embedder
-from include.triton.repository import ModelRepository
+from include.vector_store.edge import EdgeStore
+from include.vector_store.gate import VectorFigures
 from include.vector_store.open import open_store
+from include.vector_store.protocol import KeywordStore
 from tests.integration.keywords.conftest import KEYWORDS, SHARD_ROWS, VECTORS, KeywordStack
+from tests.integration.reader import sees_only_whole
 from tests.integration.runs import LOG, WorkflowProcess, new_run, stamps, wait_for_shards
-from tests.integration.triton_server import TritonServer, changed
+from tests.integration.triton_server import TritonServer, changed, serve_only
 
 SHARDS = -(-KEYWORDS // SHARD_ROWS)
 
@@ -127,7 +134,7 @@ def test_a_rebuild_of_unchanged_keywords_embeds_nothing(stack: KeywordStack, key
 def test_a_roll_back_serves_the_generation_before(stack: KeywordStack, keywords: list[str]) -> None:
     settings = stack.settings.model_copy(update={"collection": stack.alias})
     first = stack.index_vectors()
-    stack.index_vectors(stack.write(keywords[:50], "fewer.txt"))
+    stack.index_vectors(stack.write(keywords[:50], "fewer.txt"), min_share=0)
     assert len(stack.points()) == 50
     assert put_back(What.KEYWORD_VECTORS, None, settings) == first["generation"]
     assert stack.points() == dict(enumerate(keywords))
@@ -153,12 +160,10 @@ def test_only_changed_keywords_are_embedded_whatever_their_new_place(stack: Keyw
 
 @pytest.fixture
 def deploy_another(exported_minilm: Path, served_minilm: TritonServer, tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """Serve the model with another token limit, so with another fingerprint; at the end the first one again."""
-    yield lambda: void(deploy(changed(exported_minilm, tmp_path / "shorter", max_length=128), served_minilm.settings))
-    repository = ModelRepository(served_minilm.settings.model_repository)
-    if len(repository.versions("minilm")) > 1:
-        rollback("minilm", served_minilm.settings, to_version=1)
-        repository.remove("minilm", repository.versions("minilm")[-1])
+    """Serve the model with another token limit, so with another fingerprint, alone; at the end the first one again."""
+    alone = served_minilm.settings.model_copy(update={"triton_beside": 0})
+    yield lambda: void(deploy(changed(exported_minilm, tmp_path / "shorter", max_length=128), alone))
+    serve_only(exported_minilm, alone)
 
 
 def void(_: object) -> None:
@@ -233,7 +238,8 @@ def test_a_damaged_part_is_an_error_that_names_its_folder(stack: KeywordStack) -
         stack.index_vectors()
 
 
-def test_two_builds_at_once_end_in_one_whole_served_collection(stack: KeywordStack, keywords: list[str]) -> None:
+def test_of_two_builds_at_once_the_newer_is_served_and_whole(stack: KeywordStack, keywords: list[str]) -> None:
+    stack.index_vectors(limit=40)
     gate = threading.Barrier(2)
 
     def build_one(_: int) -> str:
@@ -243,10 +249,16 @@ def test_two_builds_at_once_end_in_one_whole_served_collection(stack: KeywordSta
         except EmbsearchError as error:
             return str(error)
 
-    with ThreadPoolExecutor(2) as pool:
+    with (
+        closing(open_store(stack.settings.qdrant_url)) as store,
+        sees_only_whole(lambda: store.info(stack.alias).points, before=40, after=KEYWORDS),
+        ThreadPoolExecutor(2) as pool,
+    ):
         ends = list(pool.map(build_one, range(2)))
-    assert stack.served() in ends
-    assert [end for end in ends if end not in stack.generations() and "newer" not in end] == []
+    *_, older, newer = stack.builds(vectors.KIND)
+    assert stack.served() == newer.generation
+    assert newer.generation in ends
+    assert all(end in {older.generation, newer.generation} or "newer" in end for end in ends)
     assert stack.points() == dict(enumerate(keywords))
 
 
@@ -297,6 +309,7 @@ def test_a_publish_killed_at_any_step_is_finished_by_a_rerun(
     summary = vectors.publish(build, stack.settings)
     assert stack.embedded() == before
     assert summary["generation"] == stack.served() == build.generation
+    assert summary["previous"] == served["generation"]
     assert stack.points() == dict(enumerate(keywords))
 
 
@@ -310,10 +323,86 @@ def test_prune_keeps_as_many_generations_as_the_setting_says(stack: KeywordStack
     assert [build.generation for build in stack.builds(vectors.KIND)] == [made[3], last]
 
 
+def test_a_small_limit_left_by_mistake_replaces_no_large_collection_unless_it_is_meant(stack: KeywordStack) -> None:
+    stack.index_vectors()
+    before = stack.embedded()
+    words = rf"has 100 rows, served are {KEYWORDS}: .* min_share asks for.* \(limit 100 was given\).* min_share 0"
+    with pytest.raises(GateFailed, match=words):
+        stack.index_vectors(limit=100)
+    assert stack.embedded() == before  # it was seen before any work was done
+    assert len(stack.points()) == KEYWORDS
+    stack.index_vectors(limit=100, min_share=0)
+    assert len(stack.points()) == 100
+
+
+def test_a_build_that_is_small_beside_what_is_served_by_now_is_not_served_and_dropped(stack: KeywordStack) -> None:
+    stack.index_vectors(limit=40)
+    large = begun(stack)
+    small = vectors.plan(stack.vector_parameters(limit=50), new_run(), stack.settings)
+    vectors.run_shards(small, range(small.input.shards), stack.settings)
+    vectors.publish(large, stack.settings)
+    with pytest.raises(GateFailed, match=f"{small.generation} has 50 rows, served are {KEYWORDS}"):
+        vectors.publish(small, stack.settings)
+    assert stack.served() == large.generation
+    assert small.generation not in stack.generations()
+
+
+def test_a_build_killed_just_before_it_was_served_pushes_no_good_one_out(
+    stack: KeywordStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stack.index_vectors(limit=40)
+    killed = begun(stack)
+
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("include.keywords.vectors.check_vectors", kill)
+        vectors.publish(killed, stack.settings)
+    assert killed.generation in stack.generations()
+    second = stack.index_vectors()
+    assert stack.generations() == [first["generation"], second["generation"]]
+    with pytest.raises(ContractError, match=f"serves {second['generation']}, which is newer than {killed.generation}"):
+        vectors.publish(killed, stack.settings)
+
+
+def test_a_generation_that_a_newer_one_dropped_during_its_gate_says_that_it_is_late(
+    stack: KeywordStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = begun(stack)
+    newer = begun(stack)
+    check = vectors.check_vectors
+
+    def overtaken(store: KeywordStore, generation: str, *arguments: Any, **named: Any) -> VectorFigures:
+        if generation == late.generation:
+            vectors.publish(newer, stack.settings)
+        return check(store, generation, *arguments, **named)
+
+    monkeypatch.setattr("include.keywords.vectors.check_vectors", overtaken)
+    with pytest.raises(ContractError, match=f"serves {newer.generation}, which is newer than {late.generation}"):
+        vectors.publish(late, stack.settings)
+    assert stack.generations() == [newer.generation]
+
+
+def test_a_search_reads_the_texts_of_its_hits_and_not_of_the_whole_collection(
+    stack: KeywordStack, keywords: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.index_vectors()
+    monkeypatch.delattr(EdgeStore, "keywords")
+    parameters = SearchParameters(
+        top_k=3, model="minilm", collection=stack.alias, qdrant_url=stack.settings.qdrant_url,
+        kserve_url=stack.settings.kserve_url,
+    )  # fmt: skip
+    one, other = search_keywords(parameters, [keywords[5], keywords[9]], stack.settings)
+    assert (one[0].keyword_id, one[0].keyword, len(one)) == (5, keywords[5], 3)
+    assert (other[0].keyword_id, other[0].keyword) == (9, keywords[9])
+    assert all(keywords[hit.keyword_id] == hit.keyword for hit in one + other)
+
+
 def test_publishing_again_gives_the_same_figures_and_touches_nothing(stack: KeywordStack) -> None:
     run = new_run()
     first = stack.index_vectors(run=run)
-    newer = stack.index_vectors(limit=30)
+    newer = stack.index_vectors(limit=30, min_share=0)
     assert stack.index_vectors(run=run) == first
     assert stack.served() == newer["generation"]
 

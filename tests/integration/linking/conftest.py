@@ -12,15 +12,16 @@ import pytest
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import scan
 
+from include.elastic.connection import EsConnection, connect
+from include.elastic.index_generations import IndexGenerations
 from include.generations.run import Run
 from include.keywords import vectors
 from include.keywords.parameters import VectorIndexParameters
 from include.linking.parameters import LinkingParameters
-from include.local_stack.elasticsearch import ElasticsearchHome
 from include.settings import Settings
 from include.sources.generators import generate, write_texts
 from include.workflow import run_workflow
-from tests.integration.elasticsearch_server import ElasticsearchServer, open_folder
+from tests.integration.elasticsearch_server import ElasticsearchServer
 from tests.integration.runs import LOG, new_run
 from tests.integration.triton_server import TritonServer
 
@@ -39,7 +40,12 @@ class LinkingStack:
 
     @property
     def client(self) -> Elasticsearch:
-        return Elasticsearch(self.settings.es_url.split(","))
+        return connect(EsConnection.from_settings(self.settings))
+
+    def served(self) -> str | None:
+        """The generation that has the name."""
+        with self.client as client:
+            return IndexGenerations(client, self.index).resolve()
 
     def parameters(self, **values: Any) -> LinkingParameters:
         return LinkingParameters(
@@ -109,14 +115,6 @@ def linking(keyword_settings: Settings, tmp_path: Path) -> Iterator[LinkingStack
     with stack.client as client:
         for index in client.indices.get(index=f"{stack.index}__*"):
             client.indices.delete(index=index)
-
-
-@pytest.fixture(scope="session")
-def throttled_elasticsearch(elasticsearch_home: ElasticsearchHome) -> Iterator[ElasticsearchServer]:
-    """A node that answers 429 to any request of more than 100 kB, and to several smaller ones at once."""
-    limit = {"indexing_pressure.memory.limit": "100kb"}
-    with open_folder() as folder, ElasticsearchServer.at(folder, elasticsearch_home, extra=limit).running() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

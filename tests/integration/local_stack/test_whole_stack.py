@@ -1,19 +1,24 @@
-"""The whole stack as `make up` brings it: the real servers, from nothing to killed to up again."""
+"""The whole stack as `make up` brings it: what it shows, what survives, and that nothing of it stays."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import psutil
 import pytest
 
+from include.errors import SetupError
 from include.local_stack import members, stack
+from include.local_stack.airflow import USER
 from include.local_stack.ports import free_ports
-from include.settings import Settings
+from include.settings import PROJECT_ROOT, Settings
+from tests.integration.running_stack import RunningStack, environment
 
 SERVICES = [
     "triton",
@@ -25,57 +30,76 @@ SERVICES = [
 ]
 
 
-def gone(run_folder: Path, seconds: float = 60) -> bool:
+def eventually(condition: Callable[[], object], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
-    while members.members(run_folder) and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)
-    return not members.members(run_folder)
+    return bool(condition())
 
 
-def listening(run_folder: Path) -> set[tuple[str, int]]:
-    connections = [c for process in members.members(run_folder) for c in process.net_connections("inet")]
-    return {(c.laddr.ip, c.laddr.port) for c in connections if c.status == psutil.CONN_LISTEN}
-
-
-def test_the_stack_comes_up_survives_a_kill_and_leaves_nothing(own_settings: Settings) -> None:
-    run_folder = stack.run_folder(own_settings)
-    try:
-        assert stack.status(own_settings) == []
-        first = stack.up(own_settings)
-        assert [(service.name, service.ready) for service in first] == [(name, True) for name in SERVICES]
-        check_what_users_see(own_settings)
-
-        again = stack.up(own_settings)
-        assert [service.pid for service in again] == [service.pid for service in first]
-
-        os.kill(int((run_folder / "supervisord.pid").read_text()), signal.SIGKILL)
-        assert gone(run_folder), "orphans are left"
-        assert stack.status(own_settings) == []
-        assert all(service.ready for service in stack.up(own_settings))
-    finally:
-        stack.down(own_settings)
-    assert not members.members(run_folder)
-    assert stack.down(own_settings) == 0
-
-
-def check_what_users_see(settings: Settings) -> None:
-    told = Settings(_env_file=settings.local_dir / "stack.env")
+def test_every_service_answers_where_later_commands_look_for_it(running_stack: RunningStack) -> None:
+    told = Settings(_env_file=running_stack.settings.local_dir / "stack.env")
     assert httpx.get(f"{told.kserve_url}/v2/health/ready", trust_env=False).status_code == 200
     assert httpx.get(f"{told.es_url}/_cluster/health", trust_env=False).json()["status"] in ("green", "yellow")
-    with stack.airflow_api(settings) as api:
-        assert {"triton", "qdrant", "elasticsearch"} <= set(api.pools())
-        api.wait_for_dags({"product_linking"})
-    ports = {need.port for need in stack.port_needs(settings)}
-    found = listening(stack.run_folder(settings))
-    assert {port for _address, port in found} == ports
-    assert {address for address, _port in found} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    assert {"triton", "qdrant", "elasticsearch"} <= set(running_stack.api.pools())
+    running_stack.api.wait_for_dags({"product_linking"})
+
+
+def test_it_listens_on_this_machine_only_and_on_its_ports_only(running_stack: RunningStack) -> None:
+    processes = members.members(stack.run_folder(running_stack.settings))
+    listening = [c.laddr for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    assert {port for _address, port in listening} == {need.port for need in stack.port_needs(running_stack.settings)}
+    assert {address for address, _port in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+
+
+def test_up_again_changes_nothing_and_status_shows_all_and_how_to_log_in(running_stack: RunningStack) -> None:
+    before = stack.status(running_stack.settings)
+    assert [(service.name, service.ready) for service in before] == [(name, True) for name in SERVICES]
+    local = stack.local_airflow(running_stack.settings)
+    for target in ("up", "status"):
+        shown = running_stack.make(target)
+        assert all(f" {service.name} " in shown and f" {service.pid} " in shown for service in before)
+        assert f"Airflow: {local.url}  user: {USER}  password: {local.password}" in shown
+
+
+def test_logs_follow_one_service_or_all_and_the_supervisor(running_stack: RunningStack) -> None:
+    shown = running_stack.run(".local/venvs/airflow/bin/embsearch", "stack", "logs", "--no-follow")
+    names = [line.split("/")[-1].removesuffix(".log <==") for line in shown.splitlines() if line.startswith("==> ")]
+    assert {*SERVICES, "supervisord"} <= set(names)
+    following = subprocess.Popen(
+        ["make", "logs", "SERVICE=supervisord"], cwd=PROJECT_ROOT, env=environment(running_stack.settings),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert following.stdout is not None
+    log = stack.run_folder(running_stack.settings) / "supervisord.log"
+    assert following.stdout.readline() in log.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert following.poll() is None
+    os.killpg(following.pid, signal.SIGINT)
+    following.communicate(timeout=30)
+
+
+def test_a_killed_supervisor_and_an_ended_demo_leave_nothing_and_up_starts_anew(running_stack: RunningStack) -> None:
+    run_folder = stack.run_folder(running_stack.settings)
+    os.kill(int((run_folder / "supervisord.pid").read_text()), signal.SIGKILL)
+    assert eventually(lambda: not members.members(run_folder)), "orphans are left"
+    assert "The stack is down" in running_stack.make("status", status=2)
+
+    demo = subprocess.Popen(
+        ["make", "demo"], cwd=PROJECT_ROOT, env=environment(running_stack.settings),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert eventually(lambda: len(members.members(run_folder)) > len(SERVICES))
+    os.killpg(demo.pid, signal.SIGHUP)  # as a terminal does that is closed
+    said, _ = demo.communicate(timeout=60)
+    assert demo.returncode != 0
+    assert "demo: interrupted. The same command goes on where this one stopped." in said
+    assert not members.members(run_folder)
+
+    running_stack.make("up")
+    assert all(service.ready for service in stack.status(running_stack.settings))
 
 
 def test_a_taken_port_is_said_before_anything_starts(own_settings: Settings) -> None:
-    import socket
-
-    from include.errors import SetupError
-
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_ports(1)[0]))
         listener.listen()

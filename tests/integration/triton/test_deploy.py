@@ -2,116 +2,153 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from include.errors import ContractError, GateFailed, InputError, ServiceUnavailable
 from include.generations.files import sha256_of
-from include.local_stack.environments import ensure
 from include.model_export.manifest import Manifest
 from include.settings import Settings
-from include.triton.client import TritonClient
-from include.triton.config_pbtxt import Runtime
+from include.triton.client import TritonClient, Vectors
+from include.triton.config_pbtxt import Runtime, ServingConfig
 from include.triton.control import ServerControl
 from include.triton.deploy import DeployResult, deploy, rollback
 from include.triton.repository import ModelRepository
+from tests.integration.triton.load import TEXTS, load, which
 from tests.integration.triton_server import TritonServer, changed
 
-
-@pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    server = TritonServer.at(tmp_path_factory.mktemp("deploys"), ensure(Settings(), "triton"))
-    try:
-        yield server
-    finally:
-        server.stop()
+Versions = dict[str, Vectors]
 
 
-@pytest.fixture
-def server(own_server: TritonServer, exported_minilm: Path) -> TritonServer:
-    """A server that only these tests deploy to, with version 1 of the demo model and no other."""
-    if not own_server.running():
-        own_server.start()
-    repository = ModelRepository(own_server.settings.model_repository)
-    if not repository.versions("minilm"):
-        deploy(exported_minilm, own_server.settings, runtime="onnxruntime")
-    elif repository.config_of("minilm", 1) != repository.served("minilm"):
-        rollback("minilm", own_server.settings, to_version=1)
-    for version in repository.versions("minilm")[1:]:
-        repository.remove("minilm", version)
-    return own_server
+def repository_of(server: TritonServer) -> ModelRepository:
+    return ModelRepository(server.settings.model_repository)
 
 
-@pytest.fixture
-def shorter(tmp_path: Path, exported_minilm: Path) -> Path:
-    """Another model to deploy: the same graph with a limit of 128 tokens, so with another fingerprint."""
-    return changed(exported_minilm, tmp_path / "shorter", max_length=128)
+def ready(server: TritonServer) -> list[str]:
+    with TritonClient(server.settings.kserve_url) as client:
+        return client.ready_models()
 
 
-@contextmanager
-def load_of_four_threads(server: TritonServer) -> Iterator[Callable[[], int]]:
-    """Embed without pause from four threads; the value counts what was answered. No request may be tried twice."""
-    stop, answered = threading.Event(), []
-    expected = None
+def served(server: TritonServer) -> ServingConfig:
+    found = repository_of(server).served("minilm")
+    assert found is not None
+    return found
 
-    def embed_all_the_time() -> None:
-        with TritonClient(server.settings.kserve_url, concurrency=1, deadline_seconds=0) as client:
-            while not stop.is_set():
-                answered.append(client.embed("minilm", ["waterproof hiking backpack"] * 8))
 
-    with ThreadPoolExecutor(4) as threads:
-        running: list[Future[None]] = [threads.submit(embed_all_the_time) for _ in range(4)]
-        try:
-            yield lambda: len(answered)
-        finally:
-            stop.set()
-        for future in running:
-            future.result()
-    expected = answered[0]
-    assert all(np.allclose(vectors, expected, atol=1e-4) for vectors in answered)
+def beside(server: TritonServer) -> list[int]:
+    """The versions that are ready beside the served one."""
+    kept = {config.model: config.version for config in repository_of(server).beside("minilm")}
+    assert set(ready(server)) == {"minilm", *kept}
+    return list(kept.values())
 
 
 def test_the_same_build_again_changes_nothing(server: TritonServer, exported_minilm: Path) -> None:
-    again = deploy(exported_minilm, server.settings, runtime="onnxruntime")
+    first = served(server)
 
-    assert (again.version, again.changed) == (1, False)
-    assert ModelRepository(server.settings.model_repository).versions("minilm") == [1]
+    again = deploy(exported_minilm, server.settings)
+
+    assert (again.version, again.changed) == (first.version, False)
+    assert served(server) == first
+    assert repository_of(server).versions("minilm") == [first.version]
 
 
-def test_deploy_and_roll_back_under_load_fail_no_request(server: TritonServer, shorter: Path) -> None:
-    with load_of_four_threads(server) as answered:
-        deployed = deploy(shorter, server.settings, runtime="onnxruntime")
-        after_deploy = answered()
+def test_deploy_and_roll_back_under_load_fail_no_request_and_mix_no_versions(
+    server: TritonServer, versions: Versions, shorter: Path
+) -> None:
+    first = served(server)
+    with (
+        load(server.settings, versions, clients=2) as anyone,
+        load(server.settings, versions, clients=2, fingerprint=first.fingerprint) as pinned,
+    ):
+        deployed = deploy(shorter, server.settings)
+        anyone.wait_for_more()
+        pinned.wait_for_more()
+        assert beside(server) == [first.version]
         back = rollback("minilm", server.settings)
-        before_end = answered()
-        while answered() < before_end + 8:
-            time.sleep(0.01)
 
-    assert (deployed.version, deployed.previous) == (2, 1)
-    assert (back.version, back.previous) == (1, 2)
-    assert 0 < after_deploy < before_end
-    with TritonClient(server.settings.kserve_url) as client:
-        served = client.served("minilm")
-    assert (served.version, served.fingerprint, served.max_length) == (1, back.fingerprint, 256)
+    assert deployed.previous == first.version
+    assert (back.version, back.previous) == (first.version, deployed.version)
+    assert set(anyone.answered) == {"whole", "shorter"}
+    assert set(pinned.answered) == {"whole"}
+    assert beside(server) == [deployed.version]
+
+
+def test_work_that_began_before_a_deploy_ends_with_the_version_that_it_began_with(
+    server: TritonServer, versions: Versions, shorter: Path
+) -> None:
+    texts = TEXTS * 400
+    with (
+        TritonClient(server.settings.kserve_url, batch_size=8, concurrency=2) as client,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        running = thread.submit(client.embed, "minilm", texts)
+        deploy(shorter, server.settings)
+        assert not running.done()
+        vectors = running.result()
+        assert which(client.embed("minilm", TEXTS), versions) == "shorter"
+
+    assert {which(vectors[start : start + 8], versions) for start in range(0, len(texts), 8)} == {"whole"}
+
+
+def test_without_a_version_beside_work_of_the_earlier_one_is_refused_with_what_to_do(
+    server: TritonServer, versions: Versions, shorter: Path
+) -> None:
+    first = served(server)
+    with load(server.settings, versions):
+        deploy(shorter, server.settings.model_copy(update={"triton_beside": 0}))
+
+    assert beside(server) == []
+    with (
+        TritonClient(server.settings.kserve_url) as client,
+        pytest.raises(ContractError, match=rf"none of {first.fingerprint[:12]}.*index-vectors.*rollback model"),
+    ):
+        client.embed("minilm", TEXTS, fingerprint=first.fingerprint)
+
+
+def test_so_many_versions_are_kept_and_any_of_them_can_be_put_back_but_one_alone_is_beside(
+    server: TritonServer, exported_minilm: Path, tmp_path: Path
+) -> None:
+    first, two = served(server), server.settings.model_copy(update={"keep_model_versions": 2})
+    old, new = [
+        deploy(changed(exported_minilm, tmp_path / str(length), max_length=length), two).version
+        for length in (100, 101)
+    ]
+
+    assert beside(server) == [old]
+    assert repository_of(server).versions("minilm") == [old, new]
+    with pytest.raises(InputError, match=f"no version {first.version} .*Versions there: {old}, {new}"):
+        rollback("minilm", two, to_version=first.version)
+    assert rollback("minilm", two, to_version=old).version == old
+    assert beside(server) == [new]
+
+
+def test_an_export_that_is_kept_from_before_is_served_again_and_not_kept_twice(
+    server: TritonServer, exported_minilm: Path, shorter: Path
+) -> None:
+    first, alone = served(server), server.settings.model_copy(update={"triton_beside": 0})
+    other = deploy(shorter, alone).version
+
+    again = deploy(exported_minilm, alone)
+
+    assert (again.version, again.previous, again.changed) == (first.version, other, True)
+    assert repository_of(server).versions("minilm") == [first.version, other]
+    assert rollback("minilm", alone).version == other
 
 
 def test_bfloat16_is_another_fingerprint_and_passes_its_own_floor(server: TritonServer, exported_minilm: Path) -> None:
-    before = deploy(exported_minilm, server.settings, runtime="onnxruntime").fingerprint
+    first = served(server)
 
     outcome = deploy_or_refusal(exported_minilm, server, "openvino")
 
     if isinstance(outcome, GateFailed):  # right on a CPU without bfloat16 alone: it must not serve another precision
         assert "deploy it with runtime=onnxruntime" in str(outcome)
     else:
-        assert (outcome.precision, outcome.version) == ("bf16", 2)
-        assert outcome.fingerprint != before
+        assert (outcome.precision, outcome.previous) == ("bf16", first.version)
+        assert outcome.fingerprint != first.fingerprint
         assert 0.999 <= outcome.figures.min_cosine < 0.9999999
 
 
@@ -123,7 +160,9 @@ def deploy_or_refusal(folder: Path, server: TritonServer, runtime: Runtime) -> D
 
 
 @pytest.mark.parametrize("damage", ["graph", "vectors", "tokenizer"])
-def test_a_bad_model_never_serves(server: TritonServer, exported_minilm: Path, tmp_path: Path, damage: str) -> None:
+def test_a_bad_model_never_serves(
+    server: TritonServer, versions: Versions, exported_minilm: Path, tmp_path: Path, damage: str
+) -> None:
     bad = changed(exported_minilm, tmp_path / "bad")
     manifest = Manifest.read(bad)
     if damage == "graph":
@@ -138,42 +177,90 @@ def test_a_bad_model_never_serves(server: TritonServer, exported_minilm: Path, t
     files = {name: sha256_of(bad / name) for name in manifest.files}
     manifest.model_copy(update={"files": files}).write(bad)
 
+    first = served(server)
     with (
-        load_of_four_threads(server) as answered,
+        load(server.settings, versions) as requests,
         pytest.raises(
-            GateFailed, match=r"(?s)Version 2 of minilm is not served\. .*What was served before still is"
+            GateFailed, match=r"(?s)Version \d+ of minilm is not served\. .*What was served before still is"
         ) as caught,
     ):
-        deploy(bad, server.settings, runtime="onnxruntime")
-    assert answered() > 0
+        deploy(bad, server.settings)
 
+    assert set(requests.answered) == {"whole"}
     assert ("cosine to the reference vectors" in str(caught.value)) == (damage == "vectors")
-    repository = ModelRepository(server.settings.model_repository)
-    assert repository.versions("minilm") == [1]
+    only_is_served(server, first)
+
+
+def only_is_served(server: TritonServer, config: ServingConfig) -> None:
+    """No trace of another version is there."""
+    repository = repository_of(server)
+    assert served(server) == config
+    assert repository.versions("minilm") == [config.version]
     assert [path.name for path in repository.root.iterdir() if path.is_dir()] == ["minilm"]
     with TritonClient(server.settings.kserve_url) as client:
-        assert client.served("minilm").version == 1
+        assert client.served("minilm").version == config.version
         assert client.ready_models() == ["minilm"]
 
 
-def test_a_failure_after_the_candidate_puts_the_old_version_back(
-    server: TritonServer, shorter: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_configuration_that_the_server_refuses_never_serves(
+    server: TritonServer, versions: Versions, shorter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, failed = ServerControl.load, []
+    first, render = served(server), ServingConfig.render
+    monkeypatch.setattr(
+        ServingConfig, "render", lambda config: render(config).replace('backend: "python"', 'backend: "nope"')
+    )
+    with load(server.settings, versions), pytest.raises(GateFailed, match="backend library"):
+        deploy(shorter, server.settings)
+
+    monkeypatch.undo()
+    only_is_served(server, first)
+
+
+def test_a_broken_config_pbtxt_changes_nothing_until_the_next_deploy_mends_it(
+    server: TritonServer, versions: Versions, exported_minilm: Path
+) -> None:
+    first = served(server)
+    path = repository_of(server).folder("minilm") / "config.pbtxt"
+    with load(server.settings, versions) as requests:
+        path.write_text("name: 'minilm' instance_grup {}")
+        with pytest.raises(GateFailed, match="failed to load 'minilm'"):
+            ServerControl([server.settings.kserve_grpc_url]).load("minilm")
+        requests.wait_for_more()
+        again = deploy(exported_minilm, server.settings)
+
+    assert (again.version, again.changed) == (first.version, False)
+    assert served(server) == first
+
+
+def test_a_failure_after_the_candidate_puts_the_old_version_back(
+    server: TritonServer, versions: Versions, shorter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = served(server)
+    loads, failed = ServerControl.load, []
 
     def fail_once(control: ServerControl, model: str) -> None:
-        load(control, model)
+        loads(control, model)
         if model == "minilm" and not failed:
             failed.append(model)
             raise GateFailed("out of memory")
 
     monkeypatch.setattr(ServerControl, "load", fail_once)
-    with pytest.raises(GateFailed, match="out of memory"):
-        deploy(shorter, server.settings, runtime="onnxruntime")
+    with load(server.settings, versions), pytest.raises(GateFailed, match="out of memory"):
+        deploy(shorter, server.settings)
 
-    assert ModelRepository(server.settings.model_repository).versions("minilm") == [1]
-    with TritonClient(server.settings.kserve_url) as client:
-        assert client.served("minilm").version == 1
+    only_is_served(server, first)
+
+
+def test_the_number_of_a_version_that_was_taken_away_is_never_given_to_another(
+    server: TritonServer, shorter: Path, exported_minilm: Path, tmp_path: Path
+) -> None:
+    """Else a client that met the first would take the second for it."""
+    alone = server.settings.model_copy(update={"triton_beside": 0})
+    gone = deploy(shorter, alone).version
+    rollback("minilm", alone)
+    repository_of(server).remove("minilm", gone)
+
+    assert deploy(changed(exported_minilm, tmp_path / "other", max_length=99), alone).version == gone + 1
 
 
 def test_a_changed_export_is_refused_before_the_server_hears_of_it(
@@ -187,48 +274,57 @@ def test_a_changed_export_is_refused_before_the_server_hears_of_it(
 
 
 def test_roll_back_with_nothing_before_says_so(server: TritonServer) -> None:
+    repository_of(server).pin(replace(served(server), previous=0))
     with pytest.raises(InputError, match="no other to go back to"):
         rollback("minilm", server.settings)
     with pytest.raises(InputError, match="never deployed"):
         rollback("nothing", server.settings)
-    with pytest.raises(InputError, match="no version 7"):
-        rollback("minilm", server.settings, to_version=7)
+    with pytest.raises(InputError, match="no version 777"):
+        rollback("minilm", server.settings, to_version=777)
 
 
-def test_a_server_killed_in_the_middle_is_ridden_out(server: TritonServer) -> None:
-    texts = [f"waterproof hiking backpack number {number}" for number in range(3_000)]
-    with (
-        TritonClient(server.settings.kserve_url, batch_size=16, deadline_seconds=60) as client,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        sample = client.embed("minilm", texts[::100])
-        running = thread.submit(client.embed, "minilm", texts)
-        time.sleep(0.3)
-        assert not running.done()
-        server.kill()
-        assert not running.done()
+@pytest.mark.parametrize("way", ["stop", "kill"])
+def test_a_server_that_is_started_again_is_ridden_out(server: TritonServer, versions: Versions, way: str) -> None:
+    with load(server.settings, versions, deadline_seconds=120) as requests:
+        getattr(server, way)()
         server.start()
-        vectors = running.result()
 
-    assert vectors.shape == (3_000, 384)
-    assert np.allclose(vectors[::100], sample, atol=1e-4)
+    assert set(requests.answered) == {"whole"}
 
 
-def test_a_restarted_server_serves_what_was_served(server: TritonServer, shorter: Path) -> None:
-    deploy(shorter, server.settings, runtime="onnxruntime")
-    rollback("minilm", server.settings)
+def test_a_restarted_server_serves_what_was_served_and_what_was_beside_and_minds_no_leftover(
+    server: TritonServer, versions: Versions, exported_minilm: Path, shorter: Path
+) -> None:
+    first, repository = served(server), repository_of(server)
+    deployed = deploy(shorter, server.settings)
+    config = repository.config_of("minilm", deployed.version).of(model="minilm-candidate", version=1)
+    leftover = repository.folder(config.model, config.version)
+    shutil.copytree(repository.folder("minilm", deployed.version), leftover)
+    (leftover / "model.onnx").write_bytes(b"half a graph")
+    repository.pin(config)
 
     server.stop()
     server.start()
 
+    assert beside(server) == [first.version]
     with TritonClient(server.settings.kserve_url) as client:
-        assert client.served("minilm").version == 1
+        assert client.served("minilm").version == deployed.version
+        assert which(client.embed("minilm", TEXTS), versions) == "shorter"
+        assert which(client.embed("minilm", TEXTS, fingerprint=first.fingerprint), versions) == "whole"
+    assert deploy(changed(exported_minilm, leftover.parents[2] / "export", max_length=99), server.settings).changed
 
 
 def test_no_server_is_said_at_once_and_nothing_is_left_behind(server: TritonServer, shorter: Path) -> None:
+    first = served(server)
     server.stop()
 
     with pytest.raises(ServiceUnavailable, match="does not answer gRPC"):
         deploy(shorter, server.settings)
 
-    assert ModelRepository(server.settings.model_repository).versions("minilm") == [1]
+    assert repository_of(server).versions("minilm") == [first.version]
+
+
+def test_as_many_repositories_as_servers_or_none() -> None:
+    settings = Settings(kserve_grpc_url="a:1,b:2", model_repositories="/one")
+    with pytest.raises(InputError, match="1 folders for 2 servers"):
+        rollback("minilm", settings)

@@ -15,7 +15,7 @@ from include.catalog.models import get_model
 from include.errors import ContractError, InputError, ServiceUnavailable
 from include.local_stack.ports import free_ports
 from include.model_export.manifest import Manifest
-from include.triton.check import check_model
+from include.triton.check import check_model, rows_of
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from tests.integration.triton_server import TritonServer
@@ -130,8 +130,40 @@ def test_a_dead_server_of_the_list_is_passed_over(served_minilm: TritonServer) -
 
 
 def test_vectors_of_another_model_than_the_one_begun_with_are_refused(triton_client: TritonClient) -> None:
-    with pytest.raises(ContractError, match="changed while it was in use"):
+    with pytest.raises(
+        ContractError, match=r"serves version 1 of minilm, of fingerprint .*none of 000000000000\..*rollback model"
+    ):
         triton_client.embed("minilm", ["a"], fingerprint="0" * 64)
+
+
+def test_a_check_tells_which_server_is_away(served_minilm: TritonServer) -> None:
+    dead = f"http://127.0.0.1:{free_ports(1)[0]}"
+    with TritonClient([dead, served_minilm.settings.kserve_url]) as client:
+        check = check_model(client, MINILM, rounds=1)
+
+    assert not check.live
+    assert not check.ready
+    assert dict(rows_of(check))[f"server {dead}"] == "does not answer"
+
+
+def test_a_call_ends_at_its_deadline(triton_client: TritonClient) -> None:
+    with pytest.raises(ServiceUnavailable, match=r"9000 items for minilm: not done within 0.2 s"):
+        triton_client.embed("minilm", ["waterproof backpack"] * 9_000, deadline_seconds=0.2)
+
+    assert triton_client.embed("minilm", ["tent"], deadline_seconds=60).shape == (1, 384)
+
+
+def test_a_cancelled_call_sends_no_further_requests(served_minilm: TritonServer) -> None:
+    async def cancel() -> None:
+        with TritonClient(served_minilm.settings.kserve_url, batch_size=8, concurrency=2) as client:
+            task = asyncio.create_task(client.aembed("minilm", ["waterproof backpack"] * 100_000))
+            await asyncio.sleep(0.2)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.to_thread(client.close)  # would wait for what is under way
+
+    asyncio.run(asyncio.wait_for(cancel(), timeout=30))
 
 
 def test_a_catalogue_of_another_dimension_is_refused(triton_client: TritonClient) -> None:
@@ -182,6 +214,12 @@ def test_a_bad_request_spoils_none_that_is_joined_with_it(served_minilm: TritonS
 def test_check_tells_what_is_served_and_that_meanings_are_near(triton_client: TritonClient) -> None:
     check = check_model(triton_client, MINILM, rounds=3)
 
+    rows = dict(rows_of(check))
+    assert (rows["live"], rows["ready"], rows["version"], rows["dimension"]) == ("True", "True", "1", "384")
+    assert rows["beside it"] == "none"
+    assert rows[f"server {triton_client.urls[0]}"] == "version 1"
+    assert rows["one text, p50"].endswith("ms")
+    assert rows["throughput"].endswith("texts/s")
     assert (check.live, check.ready, check.version, check.dimension) == (True, True, 1, 384)
     assert check.p95_ms >= check.p50_ms > 0
     assert check.texts_per_second > 0

@@ -5,15 +5,20 @@ Each prints one line when it is at work, and lives until it is done, told to sto
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from include.bench.synthetic import clustered
 from include.settings import PROJECT_ROOT
+from include.vector_store.edge import EdgeStore
 from include.vector_store.open import open_store
 
 ALIAS = "keywords"
@@ -31,6 +36,14 @@ def start(*arguments: str) -> subprocess.Popen[str]:
         process.kill()
         raise AssertionError(f"{arguments} ended with status {process.wait()}")
     return process
+
+
+def outcome(*arguments: str) -> str:
+    """Run one of the functions below to its end; return what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, *arguments], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def build(url: str, generation: str, stage: str) -> None:
@@ -64,8 +77,36 @@ def read(url: str, stop: str) -> None:
         if last:
             break
         last = Path(stop).exists()
-        time.sleep(0.002)
+        time.sleep(0.01)  # leaves the builder its share of the processor
     say(f"{searches} {len(seen)}")
+
+
+def search_without_right(url: str, generation: str) -> None:
+    """Say how a search fails where nothing may be written."""
+    import qdrant_edge  # noqa: F401 — another user may not be able to read this environment
+
+    root = Path(url.removeprefix("edge:"))
+    for path in [root, *root.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    os.chdir(root)  # nor come here from above
+    if os.geteuid() == 0:
+        os.setuid(65534)  # root may write everywhere
+    store = EdgeStore(Path())
+    _say_error(lambda: store.search(generation, clustered(1, SMALL[1]), 3))
+
+
+def build_with_small_files(url: str, generation: str) -> None:
+    """Say how a build fails where no file may be larger than 100 kB."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    _say_error(lambda: open_store(url).begin(generation, dimension=SMALL[1], model="m", model_fingerprint="f"))
+
+
+def _say_error(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 — whatever it is, the test reads it
+        say(f"{type(error).__name__}: {error}")
 
 
 def say(line: str) -> None:
@@ -75,4 +116,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    {"build": build, "read": read}[sys.argv[1]](*sys.argv[2:])
+    globals()[sys.argv[1]](*sys.argv[2:])

@@ -46,6 +46,13 @@ def test_both_spellings_and_every_type_are_understood(dish: str) -> None:
     assert seen[0][0] == Cooking(dish_name="soup", guests=3, heat=0.1, quick=False)
 
 
+def test_what_is_true_or_false_has_a_short_no() -> None:
+    assert invoke("salt", "--no-quick")[1][0][0] == Cooking(quick=False)
+    result, seen = invoke("salt", "--no-quick", "--quick", "true")
+    assert (result.exit_code, seen) == (2, [])
+    assert "Give --quick or --no-quick, not both." in result.output
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

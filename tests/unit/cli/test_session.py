@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,3 +54,63 @@ def test_what_the_library_says_is_in_the_log_with_its_time(settings: Settings) -
         "INFO include.linking: half done",
         "DEBUG include.linking: only for the file",
     ]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_kill_a_closed_terminal_and_ctrl_c_end_alike(
+    settings: Settings, capsys: pytest.CaptureFixture[str], ending: signal.Signals
+) -> None:
+    before, cleaned = signal.getsignal(ending), False
+    with pytest.raises(typer.Exit) as ended, command_session("link", settings):
+        try:
+            os.kill(os.getpid(), ending)
+            time.sleep(60)
+        finally:
+            if ending is not signal.SIGINT:  # make passes on what the terminal has sent already
+                os.kill(os.getpid(), ending)
+            cleaned = True
+    assert (ended.value.exit_code, cleaned) == (130, True)
+    assert "link: interrupted. The same command goes on where this one stopped." in capsys.readouterr().err
+    assert signal.getsignal(ending) is before
+
+
+def test_a_command_under_nohup_survives_its_terminal(settings: Settings) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with command_session("link", settings):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_full_disk_is_one_sentence_that_names_it(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    full = Path("/dev/full")
+    log = full.open("w")  # closing it fails, too: what it holds fits nowhere
+    with pytest.raises(typer.Exit) as ended, command_session("link", settings):
+        logging.getLogger("include").handlers[0].setStream(log)  # type: ignore[attr-defined]
+        logging.getLogger("include.linking").info("half done")
+        with full.open("wb", buffering=0) as output:
+            output.write(b"x")
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "half done",
+        f"link: no room left on the disk of {settings.state_dir} or {settings.log_dir}. "
+        "Free some space, then run the same command again.",
+    ]
+
+
+def test_a_disk_too_full_for_the_log_is_told_by_its_path(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mkdir(path: Path, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(typer.Exit), command_session("link", settings):
+        pass
+    assert f"link: no room left on the disk of {settings.log_dir / 'link'}." in capsys.readouterr().err
+
+
+def test_other_failures_of_files_are_no_full_disk(settings: Settings) -> None:
+    with pytest.raises(FileNotFoundError), command_session("link", settings):
+        Path("/nowhere/file").read_bytes()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from include.cli.stack import app
 from include.local_stack.lifecycle import change
+from include.local_stack.members import mark
 from include.settings import get_settings
 
 
@@ -28,6 +32,37 @@ def test_status_of_a_stack_that_is_down_fails_and_says_how_to_start_it() -> None
     result = run("status")
     assert result.exit_code == 1
     assert "make up" in result.output
+
+
+SERVER = """
+import socket, time
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    time.sleep(300)
+"""
+
+
+def test_status_tells_of_processes_that_a_killed_supervisor_left_and_down_ends_them(folder: Path) -> None:
+    environment = {**os.environ, **mark(folder / "run")}
+    left = subprocess.Popen([sys.executable, "-c", SERVER], env=environment, stdout=subprocess.PIPE, text=True)
+    assert left.stdout is not None
+    port = left.stdout.readline().strip()
+    result = run("status")
+    assert result.exit_code == 1
+    row = next(line for line in result.output.splitlines() if str(left.pid) in line)
+    assert row.split()[-2:] == [str(left.pid), port]
+    assert "The stack is not up: its supervisor does not answer. 1 of its processes are still there" in result.output
+    assert "The stack is down" not in result.output
+    assert "Stopped 1 processes." in run("down").output
+    left.wait(10)
+    assert "The stack is down" in run("status").output
+
+
+def test_the_supervisors_log_is_among_the_logs(folder: Path) -> None:
+    for name in ("logs/triton.log", "run/supervisord.log"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert "there are: triton, supervisord" in run("logs", "nosuch").output
 
 
 def test_down_may_be_called_when_nothing_runs() -> None:

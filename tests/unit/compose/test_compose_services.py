@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from include.settings import PROJECT_ROOT, Settings
+from include.triton.ensemble import ENGINES
 from tests.unit.compose.composition import dotenv, locked, long_running, one_shots, volumes
 
 
@@ -24,7 +25,11 @@ def test_the_services_are_the_documented_ones(services: dict[str, dict[str, Any]
 
 def test_the_two_tritons_differ_by_the_gpu_alone(services: dict[str, dict[str, Any]]) -> None:
     cpu, gpu = services["triton-cpu"], services["triton-gpu"]
-    assert {key for key in cpu.keys() | gpu.keys() if cpu.get(key) != gpu.get(key)} == {"profiles", "deploy"}
+    differing = {key for key in cpu.keys() | gpu.keys() if cpu.get(key) != gpu.get(key)}
+    assert differing == {"profiles", "deploy", "image", "build", "volumes"}
+    assert gpu["build"]["args"].pop("LOCK") == "containers-triton-gpu.txt"
+    assert gpu["build"] == cpu["build"]
+    assert gpu["volumes"] == [*cpu["volumes"], f"tensorrt:{ENGINES}"]
     (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
 
@@ -126,3 +131,12 @@ def test_the_triton_image_runs_models_at_the_versions_tested_here() -> None:
     image, here = locked("requirements/containers-triton.txt"), locked("requirements/triton.txt")
     assert {name for name, version in image.items() if here.get(name) != version} == set()
     assert {"numpy", "onnxruntime", "openvino", "tokenizers"} <= image.keys()
+
+
+def test_the_image_for_a_gpu_adds_the_torch_that_exports() -> None:
+    image, on_cpu = locked("requirements/containers-triton-gpu.txt"), locked("requirements/containers-triton.txt")
+    assert on_cpu.items() <= image.items()
+    here = locked("requirements/export.txt")
+    assert {name: image[name] for name in ("torch", "safetensors")} == {
+        name: here[name] for name in ("torch", "safetensors")
+    }

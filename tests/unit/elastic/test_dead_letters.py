@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from include.elastic.dead_letters import DeadLetter, LetterBox, inventory, read_letters
+from include.elastic.parameters import ReplayParameters
+from include.elastic.replay import replay_dead_letters
 from include.errors import ContractError
+from include.settings import Settings
 
 
 def letter(number: int, *, attempts: int = 1, **document: Any) -> DeadLetter:
@@ -74,6 +77,29 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
         file.write('{"time": "2026"\n')
     with pytest.raises(ContractError, match=r"run\.jsonl, line 2 is damaged"):
         list(read_letters([box.path]))
+
+
+def test_the_standing_list_names_damaged_lines_and_counts_the_rest(tmp_path: Path) -> None:
+    box = LetterBox(tmp_path, "run")
+    box.append([letter(1)])
+    with box.path.open("ab") as file:
+        file.write(b'{"time": "2026"\n\xff\xfe\n[1]\n')
+    box.append([letter(2)])
+    LetterBox(tmp_path, "whole").append([letter(3)])
+    (tmp_path / "worse.jsonl").write_text("not JSON\n")
+    run, whole, worse = inventory(tmp_path)
+    assert (run.letters, whole.letters, worse.letters) == (2, 1, 0)
+    assert [line.split(" is damaged")[0] for line in run.damaged] == [f"{box.path}, line {row}" for row in (2, 3, 4)]
+    assert (len(whole.damaged), len(worse.damaged)) == (0, 1)
+
+
+def test_a_dry_run_tells_of_damaged_lines_and_of_the_rest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = tmp_path / "dead_letters"
+    LetterBox(folder, "run").append([letter(1)])
+    (folder / "broken.jsonl").write_text("not JSON\n")
+    told = replay_dead_letters(ReplayParameters(), Settings(state_dir=tmp_path))
+    assert (told["letters"], told["damaged"], [run["run"] for run in told["runs"]]) == (1, 1, ["run"])
+    assert f"1 lines of dead letters cannot be read, the first: {folder}/broken.jsonl, line 1 is damaged" in caplog.text
 
 
 def append_many(folder: Path, first: int) -> None:

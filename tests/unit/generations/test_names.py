@@ -2,8 +2,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from include.errors import ContractError, InputError
-from include.generations.names import alias_of, check_alias, generation_name, refuse_older, run_key
+from include.errors import InputError
+from include.generations.names import alias_of, check_alias, generation_name, run_key
 
 KEY = run_key("airflow", "product_linking", "manual__1")
 
@@ -25,11 +25,3 @@ def test_parts_of_a_key_cannot_run_into_each_other() -> None:
 def test_a_name_that_a_store_would_refuse_is_refused(alias: str) -> None:
     with pytest.raises(InputError, match="cannot name a collection"):
         check_alias(alias)
-
-
-def test_a_late_run_does_not_replace_a_newer_generation() -> None:
-    with pytest.raises(ContractError, match="which is newer"):
-        refuse_older("k", "k__20261121t080000-aaaaaaaa", "k__20261121t070000-bbbbbbbb")
-    refuse_older("k", "k__20261121t060000-aaaaaaaa", "k__20261121t070000-bbbbbbbb")
-    refuse_older("k", None, "k__20261121t070000-bbbbbbbb")
-    refuse_older("k", "an-index-from-before", "k__20261121t070000-bbbbbbbb")

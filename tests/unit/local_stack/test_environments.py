@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from include.errors import SetupError
 from include.local_stack import environments
 from include.local_stack.environments import ensure_in, find_libpython_interpreter
+from include.settings import PROJECT_ROOT
 
 UV = """#!/bin/sh
 echo "$1 $2" >> "{calls}"
@@ -119,6 +122,27 @@ def test_too_little_space_is_said_before_anything_is_installed(
     assert project.calls() == []
 
 
+def test_what_is_killed_while_installing_ends_uv_too_and_says_how_to_go_on(project: Project) -> None:
+    uv = project.folder / ".local" / "bootstrap" / "bin" / "uv"
+    uv.write_text("#!/bin/sh\necho $$ >&2\nexec sleep 300\n")
+    code = (
+        "import sys; from pathlib import Path; from include.local_stack import environments;"
+        f"environments.PROJECT_ROOT = Path({str(project.folder)!r}); sys.argv = ['', 'airflow'];"
+        "environments._passed_on = lambda lines: (print(line, flush=True) or line for line in lines);"
+        "sys.exit(environments.main())"
+    )
+    install = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert install.stdout is not None
+    uv_pid = int(install.stdout.readline())
+    install.terminate()
+    _, said = install.communicate(timeout=20)
+    assert install.returncode == 130
+    assert "Interrupted. The same command goes on where this one stopped." in said
+    assert not psutil.pid_exists(uv_pid)
+
+
 def test_without_uv_the_message_says_what_to_run(project: Project) -> None:
     (project.folder / ".local" / "bootstrap" / "bin" / "uv").unlink()
     with pytest.raises(SetupError, match="make install"):
@@ -126,8 +150,6 @@ def test_without_uv_the_message_says_what_to_run(project: Project) -> None:
 
 
 def test_a_python_for_triton_has_its_shared_library() -> None:
-    import subprocess
-
     found = find_libpython_interpreter()
     code = "import ctypes, sysconfig; v = sysconfig.get_config_var; ctypes.CDLL(v('LIBDIR') + '/' + v('INSTSONAME'))"
     subprocess.run([found, "-c", code], check=True)

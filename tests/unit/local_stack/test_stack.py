@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
+import shutil
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from include.local_stack.stack import env_file, port_needs, served_settings, task_environment
+from include.errors import SetupError
+from include.local_stack.stack import env_file, port_needs, served_settings, task_environment, up
 from include.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
@@ -59,3 +62,21 @@ def test_no_secret_is_in_the_file() -> None:
 def test_every_port_setting_is_checked() -> None:
     names = {need.setting for need in port_needs(Settings())}
     assert {"EMBSEARCH_TRITON_HTTP_PORT", "EMBSEARCH_ES_HTTP_PORT", "EMBSEARCH_AIRFLOW_PORT"} <= names
+
+
+def test_a_disk_that_is_nearly_full_is_told_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=300_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+    with pytest.raises(
+        SetupError, match=rf"{tmp_path}/local has 0\.3 GB free, and the stack needs 1 GB or more\. Free"
+    ):
+        up(Settings(local_dir=tmp_path / "local"))
+    assert not (tmp_path / "local" / "stack.env").exists()
+
+
+def test_another_kind_of_machine_is_told_what_to_use_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    with pytest.raises(SetupError, match="this is Linux arm64. Use docker-compose.yaml"):
+        up(Settings(local_dir=tmp_path / "local"))

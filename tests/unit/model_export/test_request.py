@@ -7,10 +7,20 @@ import pytest
 from include.catalog.models import ModelSpec, get_model
 from include.errors import ContractError, InputError
 from include.generations.files import sha256_of
-from include.model_export.manifest import GateFigures, Manifest, Reference
+from include.model_export.manifest import AudioPreprocess, GateFigures, ImagePreprocess, Manifest, Precision, Reference
 from include.model_export.request import ExportRequest
 
 MINILM = get_model("minilm")
+FORMS: tuple[tuple[Precision, bool], ...] = (
+    ("fp32", False),
+    ("fp16", False),
+    ("int8", False),
+    ("fp32", True),
+    ("fp16", True),
+)
+IMAGE = ImagePreprocess(
+    shortest_edge=224, resample=3, crop=(224, 224), scale=1 / 255, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
+)
 
 
 def write_export(request: ExportRequest) -> Manifest:
@@ -109,3 +119,48 @@ def test_the_precision_served_and_external_weights_are_in_the_fingerprint(tmp_pa
 
     assert manifest.fingerprint("fp32") != manifest.fingerprint("bf16")
     assert manifest.fingerprint("fp32") != large.fingerprint("fp32")
+
+
+def test_each_form_has_a_folder_of_its_own_that_names_it(tmp_path: Path) -> None:
+    forms = [ExportRequest(MINILM, tmp_path, precision, fuse) for precision, fuse in FORMS]
+
+    assert [form.folder.name.rsplit("-", 1)[0] for form in forms] == [
+        "fp32",
+        "fp16",
+        "int8",
+        "fp32-fused",
+        "fp16-fused",
+    ]
+    assert len({form.key for form in forms}) == len(forms)
+
+
+def test_a_fused_graph_in_integers_is_refused_before_anything_is_installed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="fused graph cannot be quantised"):
+        ExportRequest(MINILM, tmp_path, "int8", fuse=True)
+
+
+def test_how_an_image_or_a_sound_is_prepared_is_in_the_fingerprint(tmp_path: Path) -> None:
+    plain = write_export(ExportRequest(MINILM, tmp_path))
+    sound = AudioPreprocess(sample_rate=48_000, max_samples=480_000, n_fft=1024, hop=480, mels=64)
+    manifests = [
+        plain,
+        plain.model_copy(update={"kind": "clap_audio"}),
+        plain.model_copy(update={"preprocess": sound}),
+        plain.model_copy(update={"preprocess": sound.model_copy(update={"hop": 512})}),
+        plain.model_copy(update={"preprocess": sound, "files": {**plain.files, "mel_filters.npy": "0" * 64}}),
+        plain.model_copy(update={"preprocess": IMAGE}),
+        plain.model_copy(update={"preprocess": IMAGE.model_copy(update={"resample": 2})}),
+    ]
+
+    assert len({manifest.fingerprint("fp32") for manifest in manifests}) == len(manifests)
+
+
+def test_a_manifest_of_pictures_reads_back_equal(tmp_path: Path) -> None:
+    plain = write_export(ExportRequest(MINILM, tmp_path))
+    reference = Reference(files=("reference_0.png",), vectors=((0.6, 0.8),))
+    pictures = plain.model_copy(update={"kind": "clip_image", "preprocess": IMAGE, "reference": reference})
+
+    pictures.write(tmp_path)
+
+    assert Manifest.read(tmp_path) == pictures
+    assert pictures.medium == "image"

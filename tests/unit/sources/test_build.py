@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from include.errors import ContractError
+from include.errors import ContractError, InputError
 from include.generations.counts import Counts
+from include.generations.files import sha256_of
 from include.generations.run import Run
 from include.settings import Settings
 from include.sources.build import Build, all_builds, begin, prune_builds
 from include.sources.files import Source
+from include.sources.plan import InputPlan, plan_input
 
 DATE = datetime(2026, 11, 21, 7, tzinfo=UTC)
 
@@ -95,3 +98,40 @@ def test_prune_drops_published_builds_that_are_not_kept_and_no_unfinished_one(co
     prune_builds(command.settings, "kind", "alias", keep=[published[2].generation])
     left = [build.generation for build in all_builds(command.settings, "kind", "alias")]
     assert left == [published[2].generation, unfinished.generation]
+
+
+def test_what_a_build_replaced_is_remembered_when_it_finds_itself_served(command: Asking) -> None:
+    build = command.again()
+    assert not build.took_name
+    assert build.previous("alias__older") == "alias__older"
+    assert Build.load(build.uri).previous(build.generation) == "alias__older"
+    assert build.took_name
+    first = command.again(key="first")
+    assert first.previous(None) is None
+    assert first.previous(first.generation) is None
+
+
+def test_a_build_reads_its_input_once_to_recognise_it(command: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[Path] = []
+
+    def counted(path: Path) -> str:
+        hashed.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr("include.sources.build.sha256_of", counted)
+    build = command.again()
+    assert hashed == [command.source.path]
+    assert build.input.fingerprint == sha256_of(command.source.path)
+
+
+def test_a_file_that_is_still_being_written_is_refused(command: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    def written_meanwhile(source: Source, *arguments: Any, **named: Any) -> InputPlan:
+        planned = plan_input(source, *arguments, **named)
+        source.path.write_text("a\nb\nc\nd\n")
+        return planned
+
+    monkeypatch.setattr("include.sources.build.plan_input", written_meanwhile)
+    with pytest.raises(InputError, match="in.txt changed while it was read. Run this again"):
+        command.again()
+    monkeypatch.undo()
+    assert command.again().input.rows == 4

@@ -11,7 +11,9 @@ from include.sources.rows import Row
 def planned(tmp_path: Path, data: bytes, *, limit: int = 0, shard_rows: int = 2) -> tuple[InputPlan, list[list[Row]]]:
     path = tmp_path / "in.txt"
     path.write_bytes(data)
-    plan = plan_input(Source(path, "text"), tmp_path / "input", limit=limit, shard_rows=shard_rows)
+    plan = plan_input(
+        Source(path, "text"), tmp_path / "input", fingerprint="f" * 64, limit=limit, shard_rows=shard_rows
+    )
     return plan, [read_planned(tmp_path / "input" / f"{i:05d}.parquet") for i in range(plan.shards)]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+import aiohttp
 import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
@@ -40,7 +39,7 @@ def test_unusable_urls_are_refused(urls: str | list[str]) -> None:
 )
 def test_a_malformed_answer_is_refused(vectors: np.ndarray | None, reason: str) -> None:
     with pytest.raises(ContractError, match=rf"minilm version 2.*{reason}"):
-        check_vectors(vectors, rows=2, served=SERVED, model="minilm", fingerprint=None)
+        check_vectors(vectors, rows=2, served=SERVED)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +47,7 @@ def test_a_malformed_answer_is_refused(vectors: np.ndarray | None, reason: str) 
     [
         (ConnectionRefusedError("refused"), ServiceUnavailable),
         (TimeoutError("timed out"), ServiceUnavailable),
+        (aiohttp.ServerDisconnectedError(), ServiceUnavailable),
         (InferenceServerException("busy", status="503"), ServiceUnavailable),
         (InferenceServerException("too many", status="429"), ServiceUnavailable),
         (InferenceServerException("Stub process 'x' is not healthy.", status="500"), ServiceUnavailable),
@@ -65,55 +65,15 @@ def test_a_fault_is_passing_or_final_by_its_kind(error: Exception, kind: type[Ex
     assert kind is NotLoaded or A in str(translated)
 
 
-def failing(failures: dict[str, list[Exception]]) -> tuple[Callable[[str], str], list[str]]:
-    """A call that raises what is left for its URL, then answers; and the URLs that it was made to."""
-    asked: list[str] = []
-
-    def call(url: str) -> str:
-        asked.append(url)
-        if failures.get(url):
-            raise failures[url].pop(0)
-        return url
-
-    return call, asked
-
-
-def test_a_passing_fault_is_tried_again_until_it_is_gone() -> None:
-    call, asked = failing({A: [ConnectionResetError(), InferenceServerException("busy", status="503")]})
-    with TritonClient(A, deadline_seconds=20) as client:
-        assert client._with_retries(call, "minilm") == A
-    assert asked == [A, A, A]
-
-
-def test_the_next_server_is_asked_at_once() -> None:
-    call, asked = failing({A: [ConnectionResetError()] * 9})
-    with TritonClient([A, B], deadline_seconds=0) as client:
-        assert client._with_retries(call, "minilm") == B
-    assert asked == [A, B]
-
-
-def test_calls_start_at_each_server_in_turn() -> None:
-    call, asked = failing({})
-    with TritonClient([A, B]) as client:
-        for _ in range(4):
-            client._with_retries(call, "minilm")
-    assert asked == [A, B, A, B]
-
-
-def test_a_final_fault_is_not_tried_again() -> None:
-    call, asked = failing({A: [InferenceServerException("unexpected shape", status="400")]})
-    with TritonClient([A, B]) as client, pytest.raises(InputError, match="unexpected shape"):
-        client._with_retries(call, "minilm")
-    assert asked == [A]
-
-
-def test_after_the_deadline_the_last_fault_is_told() -> None:
-    call, asked = failing({A: [ConnectionResetError("gone")] * 1000})
-    with TritonClient(A, deadline_seconds=0.3) as client, pytest.raises(ServiceUnavailable, match="gone"):
-        client._with_retries(call, "minilm")
-    assert len(asked) >= 2
-
-
 def test_one_text_is_not_taken_for_a_list_of_letters() -> None:
     with TritonClient(A) as client, pytest.raises(InputError, match="not one text"):
         client.embed("minilm", "waterproof backpack")
+
+
+def test_a_closed_client_says_so_and_can_be_closed_again() -> None:
+    client = TritonClient(A)
+    client.close()
+    client.close()
+
+    with pytest.raises(RuntimeError, match="closed"):
+        client.served("minilm")

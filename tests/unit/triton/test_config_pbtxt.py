@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,25 @@ def test_triton_reads_the_version_pinned_and_the_shapes_without_the_batch() -> N
     ]
     assert message.HasField("dynamic_batching")
     assert message.instance_group[0].count == 2
+
+
+def test_a_model_of_each_kind_has_its_own_inputs_and_outputs() -> None:
+    shapes = {}
+    for kind in ("text_sparse", "clip_image", "clap_audio"):
+        message = text_format.Parse(replace(CONFIG, kind=kind).render(), model_config_pb2.ModelConfig())
+        shapes[kind] = [(entry.name, list(entry.dims)) for entry in (*message.input, *message.output)]
+
+    vector = ("EMBEDDING", [384])
+    assert shapes["text_sparse"] == [("TEXT", [1]), vector, ("SPARSE_INDICES", [-1]), ("SPARSE_WEIGHTS", [-1])]
+    assert shapes["clip_image"] == [("IMAGE", [1]), vector]
+    assert shapes["clap_audio"] == [("AUDIO", [-1]), ("LENGTH", [1]), vector]
+
+
+def test_a_version_that_names_no_kind_takes_texts() -> None:
+    message = text_format.Parse(CONFIG.render(), model_config_pb2.ModelConfig())
+    parameters = {key: value.string_value for key, value in message.parameters.items() if key != "kind"}
+
+    assert ServingConfig.from_parameters(parameters, where="there") == CONFIG
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ class Recorder(TritonClient):
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[str], str | None]] = []
 
-    def served(self, model: str) -> ServedModel:
+    def served(self, model: str, *, fingerprint: str | None = None) -> ServedModel:
         return ServedModel(model, 1, "f" * 64, 768, 8192, "fp32", "onnxruntime", 256)
 
-    def embed(self, model: str, texts: Sequence[str], *, fingerprint: str | None = None) -> Vectors:
-        self.asked.append((model, list(texts), fingerprint))
-        return np.zeros((len(texts), 768), np.float32)
+    def embed(
+        self, model: str, items: Sequence[str], *, fingerprint: str | None = None, deadline_seconds: float | None = None
+    ) -> Vectors:
+        self.asked.append((model, list(items), fingerprint))
+        return np.zeros((len(items), 768), np.float32)
 
 
 @pytest.mark.parametrize(

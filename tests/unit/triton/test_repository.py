@@ -6,10 +6,21 @@ from pathlib import Path
 import pytest
 
 from include.errors import InputError
+from include.triton.config_pbtxt import ServingConfig
 from include.triton.repository import ModelRepository
 from tests.unit.triton.test_config_pbtxt import CONFIG
 
 FIRST = replace(CONFIG, version=1, previous=0)
+
+
+class Manifest:
+    """Any file that names itself."""
+
+    def write(self, folder: Path) -> None:
+        (folder / "manifest.json").write_text("{}")
+
+
+MANIFEST = Manifest()
 
 
 @pytest.fixture
@@ -24,7 +35,7 @@ def graph(tmp_path: Path) -> Path:
 def repository(tmp_path: Path, graph: Path) -> ModelRepository:
     """Version 1 is served."""
     repository = ModelRepository(tmp_path / "repository")
-    repository.stage(FIRST, {"model.onnx": graph})
+    repository.stage(FIRST, {"model.onnx": graph}, MANIFEST)
     repository.accept_candidate(FIRST)
     repository.pin(FIRST)
     return repository
@@ -40,7 +51,7 @@ def test_before_the_first_deploy_nothing_is_served(tmp_path: Path) -> None:
 def test_a_candidate_is_a_model_of_its_own_and_leaves_the_served_one_alone(
     repository: ModelRepository, graph: Path
 ) -> None:
-    name = repository.stage(CONFIG, {"model.onnx": graph})
+    name = repository.stage(CONFIG, {"model.onnx": graph}, MANIFEST)
 
     candidate = repository.served(name)
     assert candidate is not None
@@ -52,7 +63,7 @@ def test_a_candidate_is_a_model_of_its_own_and_leaves_the_served_one_alone(
 def test_an_accepted_candidate_is_a_version_that_nobody_serves_before_it_is_pinned(
     repository: ModelRepository, graph: Path
 ) -> None:
-    repository.stage(CONFIG, {"model.onnx": graph})
+    repository.stage(CONFIG, {"model.onnx": graph}, MANIFEST)
     repository.accept_candidate(CONFIG)
 
     assert repository.versions("minilm") == [1, 3]
@@ -65,12 +76,16 @@ def test_an_accepted_candidate_is_a_version_that_nobody_serves_before_it_is_pinn
 
 
 def test_what_a_killed_deploy_left_does_not_reach_the_next(repository: ModelRepository, graph: Path) -> None:
-    repository.stage(CONFIG, {"model.onnx": graph, "leftover": graph})
+    repository.stage(CONFIG, {"model.onnx": graph, "leftover": graph}, MANIFEST)
 
-    repository.stage(CONFIG, {"model.onnx": graph})
+    repository.stage(CONFIG, {"model.onnx": graph}, MANIFEST)
     repository.accept_candidate(CONFIG)
 
-    assert sorted(path.name for path in repository.folder("minilm", 3).iterdir()) == ["config.pbtxt", "model.onnx"]
+    assert sorted(path.name for path in repository.folder("minilm", 3).iterdir()) == [
+        "config.pbtxt",
+        "manifest.json",
+        "model.onnx",
+    ]
 
 
 def test_the_served_version_cannot_be_removed(repository: ModelRepository) -> None:
@@ -83,3 +98,51 @@ def test_the_served_version_cannot_be_removed(repository: ModelRepository) -> No
 def test_an_unknown_version_is_refused_with_those_there_are(repository: ModelRepository) -> None:
     with pytest.raises(InputError, match=r"no version 9.*Versions there: 1"):
         repository.config_of("minilm", 9)
+
+
+def accepted(repository: ModelRepository, graph: Path, version: int, fingerprint: str) -> ServingConfig:
+    config = replace(FIRST, version=version, fingerprint=fingerprint * 64, build=f"build {version}")
+    repository.stage(config, {"model.onnx": graph}, MANIFEST)
+    repository.accept_candidate(config)
+    return config
+
+
+def test_versions_beside_are_told_the_latest_first_and_share_the_files_of_their_version(
+    repository: ModelRepository, graph: Path
+) -> None:
+    first, second = (accepted(repository, graph, number, letter) for number, letter in ((4, "a"), (5, "b")))
+
+    copies = [repository.lay_beside(config) for config in (second, first)]
+
+    assert repository.beside("minilm") == [copies[1], copies[0]]
+    assert copies[1].model == "minilm-aaaaaaaaaaaa"
+    assert (repository.folder(copies[1].model, 4) / "model.onnx").read_bytes() == b"graph"
+    repository.drop_beside(copies[1])
+    assert repository.beside("minilm") == [copies[0]]
+    assert (repository.folder("minilm", 4) / "model.onnx").read_bytes() == b"graph"
+
+
+def test_pruning_spares_what_is_served_what_was_before_it_and_what_is_beside(
+    repository: ModelRepository, graph: Path
+) -> None:
+    made = [accepted(repository, graph, number, letter) for number, letter in zip(range(2, 8), "abcdef", strict=True)]
+    repository.lay_beside(made[1])
+    repository.pin(replace(made[2], previous=1))
+
+    assert repository.prune("minilm", keep=2) == [2, 5]
+    assert repository.versions("minilm") == [1, 3, 4, 6, 7]
+
+
+def test_a_number_is_given_once(repository: ModelRepository, graph: Path) -> None:
+    assert repository.next_version("minilm") == 2
+    accepted(repository, graph, 2, "a")
+    repository.remove("minilm", 2)
+
+    assert repository.next_version("minilm") == 3
+
+
+def test_a_build_is_found_among_the_kept_versions(repository: ModelRepository, graph: Path) -> None:
+    config = accepted(repository, graph, 2, "a")
+
+    assert repository.find("minilm", "build 2") == config
+    assert repository.find("minilm", "build 9") is None

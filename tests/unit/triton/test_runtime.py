@@ -1,10 +1,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from include.triton.runtime import choose_runtime, cpu_flags
+from include.errors import InputError
+from include.model_export.manifest import GateFigures, Manifest, Reference
+from include.triton.runtime import choose_runtime, cpu_flags, served_as
+
+AMX = frozenset({"amx_bf16", "amx_tile"})
+PLAIN: frozenset[str] = frozenset()
+
+
+def manifest(**changes: Any) -> Manifest:
+    """An export, of which only the precision and what was fused matter here."""
+    gate = GateFigures(texts=1, min_cosine=1.0, mean_cosine=1.0, max_norm_error=0.0, shapes=())
+    return Manifest(
+        request="0" * 64, name="m", source="s", revision="r", route="torch", opset=17, dimension=2, pooling="mean",
+        normalize=True, max_length=8, pad_token_id=0, files={}, gate=gate, reference=Reference(vectors=()), packages={},
+        **({"precision": "fp32"} | changes),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -26,3 +42,34 @@ def test_flags_are_read_from_the_first_processor(tmp_path: Path) -> None:
 
     assert cpu_flags(cpuinfo) == {"fpu", "avx2", "amx_tile"}
     assert cpu_flags(tmp_path / "none") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("precision", "asked", "flags", "expected"),
+    [
+        ("fp32", None, AMX, ("openvino", "bf16")),
+        ("fp32", None, PLAIN, ("onnxruntime", "fp32")),
+        ("fp32", "onnxruntime", AMX, ("onnxruntime", "fp32")),
+        ("fp32", "openvino", PLAIN, ("openvino", "bf16")),
+        ("fp16", None, AMX, ("onnxruntime", "fp16")),
+        ("int8", None, AMX, ("onnxruntime", "int8")),
+    ],
+)
+def test_a_file_of_less_than_float32_is_computed_as_it_is(
+    precision: str, asked: Any, flags: frozenset[str], expected: tuple[str, str]
+) -> None:
+    assert served_as(manifest(precision=precision), asked, flags) == expected
+
+
+def test_a_fused_graph_runs_on_onnx_runtime_alone() -> None:
+    fused = manifest(fused={"Attention": 3})
+
+    assert served_as(fused, None, AMX) == ("onnxruntime", "fp32")
+    with pytest.raises(InputError, match="Model m was fused, which runtime openvino does not serve"):
+        served_as(fused, "openvino", AMX)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_openvino_is_refused_for_a_file_that_it_does_not_serve(precision: str) -> None:
+    with pytest.raises(InputError, match=f"Model m was exported in {precision}"):
+        served_as(manifest(precision=precision), "openvino", AMX)

@@ -9,7 +9,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from include.errors import AccessDenied, ContractError, InputError, ServiceUnavailable
+from include.errors import AccessDenied, ContractError, InputError, ServiceUnavailable, SetupError
 from include.vector_store.qdrant_connection import QdrantConnection
 from include.vector_store.qdrant_faults import translated
 
@@ -17,18 +17,18 @@ URL = "http://qdrant:6333"
 
 
 class GrpcFault(grpc.RpcError):
-    def __init__(self, code: grpc.StatusCode) -> None:
-        self._code = code
+    def __init__(self, code: grpc.StatusCode, words: str = "the server's words") -> None:
+        self._code, self._words = code, words
 
     def code(self) -> grpc.StatusCode:
         return self._code
 
     def details(self) -> str:
-        return "the server's words"
+        return self._words
 
 
-def http_fault(status: int) -> UnexpectedResponse:
-    return UnexpectedResponse(status, "", b"the server's words", httpx.Headers())
+def http_fault(status: int, words: bytes = b"the server's words") -> UnexpectedResponse:
+    return UnexpectedResponse(status, "", words, httpx.Headers())
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,8 @@ def http_fault(status: int) -> UnexpectedResponse:
         (GrpcFault(grpc.StatusCode.PERMISSION_DENIED), AccessDenied),
         (GrpcFault(grpc.StatusCode.NOT_FOUND), InputError),
         (GrpcFault(grpc.StatusCode.INVALID_ARGUMENT), ContractError),
+        (http_fault(500, b"Service internal error: No space left on device"), SetupError),
+        (GrpcFault(grpc.StatusCode.INTERNAL, "No space left on device"), SetupError),
     ],
 )
 def test_a_fault_keeps_its_class_and_names_the_server(fault: Exception, error: type[Exception]) -> None:

@@ -1,0 +1,35 @@
+"""What a finished generation must be to take a name: newer than the served one, and not much smaller."""
+
+from __future__ import annotations
+
+from include.errors import ContractError, GateFailed
+from include.generations.names import alias_of
+
+
+def refuse_older(alias: str, served: str | None, generation: str) -> None:
+    """Let a late run fail rather than put back what it built long ago; rolling back is a step of its own.
+
+    Raises:
+        ContractError: ``served`` is newer than ``generation``.
+    """
+    if served is not None and alias_of(served) == alias and served > generation:
+        msg = (
+            f"{alias} serves {served}, which is newer than {generation}: not promoted. "
+            "Start a new run, or roll back if the older one is wanted."
+        )
+        raise ContractError(msg)
+
+
+def refuse_shrinking(generation: str, rows: int, served_rows: int, *, min_share: float, limit: int) -> None:
+    """Let nobody replace much by little by mistake: a small ``limit`` left in a form, a file that was cut off.
+
+    Raises:
+        GateFailed: ``rows`` are less than ``min_share`` of ``served_rows``.
+    """
+    if rows < min_share * served_rows:
+        taken = f"limit {limit:,} was given" if limit else "all of the input was taken"
+        msg = (
+            f"{generation} has {rows:,} rows, served are {served_rows:,}: less than the share of {min_share:g} that "
+            f"min_share asks for, so it is not served ({taken}). When that is meant, run again with min_share 0."
+        )
+        raise GateFailed(msg)

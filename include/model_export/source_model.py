@@ -1,0 +1,109 @@
+"""The source model as its authors run it, freshly loaded: what an export must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Pooling, Transformer
+from transformers import AutoTokenizer, ClapModel, CLIPModel
+
+from include.catalog.models import ModelSpec
+from include.model_export.items import Encoded, Encoder, Item, Vectors, largest_weights
+from include.model_export.manifest import AudioPreprocess, Preprocess
+from include.model_export.processor import load_feature_extractor, load_image_processor
+from include.model_export.towers import lexical_head, special_ids
+
+BATCH = 16
+
+
+def load_source(spec: ModelSpec, folder: Path, preprocess: Preprocess | None) -> Encoder:
+    """The source model of ``spec``, in float32, with its own tokenizer or processor."""
+    if spec.kind in ("text", "text_sparse"):
+        return _sentence_encoder(spec, folder)
+    model = (CLIPModel if spec.kind.startswith("clip_") else ClapModel).from_pretrained(str(folder)).eval()
+    inputs = _joint_inputs(spec, folder, preprocess)
+    features = {
+        "text": model.get_text_features,
+        "image": getattr(model, "get_image_features", None),
+        "audio": getattr(model, "get_audio_features", None),
+    }[spec.medium]
+
+    def embed(items: Sequence[Item]) -> Encoded:
+        with torch.inference_mode():
+            vectors = features(**inputs(items))
+        return Encoded(_of_length_one(vectors.numpy()) if spec.normalize else vectors.numpy())
+
+    return embed
+
+
+def _of_length_one(vectors: Vectors) -> Vectors:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def _joint_inputs(spec: ModelSpec, folder: Path, preprocess: Preprocess | None) -> Any:
+    if isinstance(preprocess, AudioPreprocess):
+        extractor, rate = load_feature_extractor(folder), preprocess.sample_rate
+        longest = preprocess.max_samples  # beyond it the extractor would take a random part
+
+        def of_sounds(items: Sequence[Item]) -> Any:
+            waves = [cast(NDArray[np.float32], item)[:longest] for item in items]
+            return extractor(waves, sampling_rate=rate, return_tensors="pt")
+
+        return of_sounds
+    if preprocess is not None:
+        import io  # noqa: PLC0415
+
+        processor = load_image_processor(folder)
+        return lambda items: processor(
+            images=[Image.open(io.BytesIO(cast(bytes, item))) for item in items], return_tensors="pt"
+        )
+    tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=True)
+    return lambda items: tokenizer(
+        list(items), padding=True, truncation=True, max_length=spec.max_length, return_tensors="pt"
+    )
+
+
+def _sentence_encoder(spec: ModelSpec, folder: Path) -> Encoder:
+    """By the folder's own modules, else its encoder with the catalogue's pooling."""
+    if (folder / "modules.json").is_file():
+        model = SentenceTransformer(str(folder), device="cpu")
+    else:
+        transformer = Transformer(str(folder))
+        pooling = Pooling(transformer.get_word_embedding_dimension(), pooling_mode=spec.pooling)
+        model = SentenceTransformer(modules=[transformer, pooling], device="cpu")
+    model.max_seq_length = spec.max_length
+    lexical = _lexical_weights(spec, folder, model) if spec.kind == "text_sparse" else None
+
+    def embed(items: Sequence[Item]) -> Encoded:
+        vectors = model.encode(
+            list(items), batch_size=BATCH, normalize_embeddings=spec.normalize, show_progress_bar=False
+        )
+        return Encoded(np.asarray(vectors, np.float32), lexical(items) if lexical else ())
+
+    return embed
+
+
+def _lexical_weights(spec: ModelSpec, folder: Path, model: SentenceTransformer) -> Any:
+    """BGE-M3's own rule: a linear layer on each token's vector, special tokens left out, the largest of each id."""
+    head, special = lexical_head(spec, folder), np.array(special_ids(folder))
+
+    def weights(items: Sequence[Item]) -> tuple[dict[int, float], ...]:
+        rows: list[dict[int, float]] = []
+        for item in items:
+            features = model.tokenizer(item, truncation=True, max_length=spec.max_length, return_tensors="pt")
+            with torch.inference_mode():
+                tokens = model[0].auto_model(**features).last_hidden_state
+                found = torch.relu(head(tokens)).squeeze(-1).numpy()
+            ids = features["input_ids"].numpy()
+            found[np.isin(ids, special)] = 0.0
+            rows += largest_weights(ids, found)
+        return tuple(rows)
+
+    return weights

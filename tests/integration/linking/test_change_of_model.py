@@ -1,0 +1,238 @@
+"""A change of model, from the deploy to the links made anew, while people search all the time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from include.errors import ContractError, EmbsearchError
+from include.keywords import vectors
+from include.keywords.parameters import SearchParameters, VectorIndexParameters
+from include.keywords.search import search_keywords
+from include.linking.workflow import plan, publish, run_shards
+from include.local_stack.environments import ensure
+from include.settings import Settings
+from include.sources.generators import generate
+from include.triton.client import TritonClient
+from include.triton.deploy import deploy
+from include.vector_store.open import open_store
+from include.workflow import run_workflow
+from tests.integration.elasticsearch_server import ElasticsearchServer
+from tests.integration.linking.conftest import LinkingStack
+from tests.integration.runs import new_run
+from tests.integration.triton_server import TritonServer, changed, serve_only
+
+LONG = [" ".join(str(start + number) for number in range(90)) for start in range(0, 2000, 100)]  # 128 tokens and more
+QUERY = " ".join(str(number) for number in range(55, 145))
+Answer = tuple[tuple[int, float], ...]  # keyword id, score
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Keywords and products, a search, and the servers behind them."""
+
+    links: LinkingStack
+    parameters: VectorIndexParameters
+
+    @property
+    def settings(self) -> Settings:
+        return self.links.settings
+
+    def index(self) -> dict[str, str]:
+        return run_workflow("include.keywords.vectors", self.parameters, new_run(), self.settings)[1]
+
+    def search(self) -> Answer:
+        asked = SearchParameters(
+            model="minilm", qdrant_url=self.settings.qdrant_url, kserve_url=self.settings.kserve_url, top_k=5
+        )
+        (hits,) = search_keywords(asked, [QUERY], self.settings)
+        return tuple((hit.keyword_id, round(hit.score, 3)) for hit in hits)
+
+
+@dataclass
+class Searches:
+    answers: Counter[Answer] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+
+    def wait_for_more(self, count: int = 4) -> None:
+        target, deadline = self.answers.total() + count, time.monotonic() + 120
+        while self.answers.total() < target:
+            assert time.monotonic() < deadline, self
+            time.sleep(0.01)
+
+
+@contextmanager
+def searching(shop: Shop) -> Iterator[Searches]:
+    """Two people search without pause; none may ever be told of an error."""
+    found, over = Searches(), threading.Event()
+
+    def search() -> None:
+        while not over.is_set():
+            try:
+                found.answers[shop.search()] += 1
+            except EmbsearchError as error:
+                found.failed.append(str(error))
+
+    with ThreadPoolExecutor(2) as people:
+        running = [people.submit(search) for _ in range(2)]
+        try:
+            found.wait_for_more()
+            yield found
+            found.wait_for_more()
+        finally:
+            over.set()
+        for one in running:
+            one.result()
+    assert found.failed == []
+
+
+@pytest.fixture(scope="module")
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    made = TritonServer.at(tmp_path_factory.mktemp("change"), ensure(Settings(), "triton"))
+    chosen = {"triton_instances": 1, "triton_runtime": "onnxruntime"}
+    made = replace(made, settings=made.settings.model_copy(update=chosen))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def shop(
+    own_server: TritonServer, exported_minilm: Path, elasticsearch: ElasticsearchServer, tmp_path: Path
+) -> Iterator[Shop]:
+    """Keywords indexed and products linked by the demo model."""
+    serve_only(exported_minilm, own_server.settings)
+    settings = Settings(
+        **{
+            **own_server.settings.model_dump(),
+            "state_dir": tmp_path / "state",
+            "qdrant_url": f"edge:{tmp_path / 'qdrant'}",
+            "es_url": elasticsearch.service.url,
+            "model": "minilm",
+            "link_shard_rows": 32,
+        }
+    )
+    names = [*generate("keywords", 200, language="en", seed=0), *LONG]
+    (tmp_path / "keywords.txt").write_text("\n".join(names), encoding="utf-8")
+    links = LinkingStack(settings, f"links-{uuid4().hex[:8]}", tmp_path)
+    links.write_products("products.txt", 94)
+    with (tmp_path / "products.txt").open("a", encoding="utf-8") as products:
+        products.write("\n".join(["", QUERY, LONG[3]]))
+    made = Shop(
+        links,
+        VectorIndexParameters(
+            input=str(tmp_path / "keywords.txt"), model="minilm", qdrant_url=settings.qdrant_url,
+            kserve_url=settings.kserve_url,
+        ),
+    )  # fmt: skip
+    made.index()
+    links.link()
+    yield made
+    with links.client as client:
+        for index in client.indices.get(index=f"{links.index}__*"):
+            client.indices.delete(index=index)
+
+
+@pytest.fixture
+def deploy_another(shop: Shop, exported_minilm: Path, tmp_path: Path) -> Callable[..., str]:
+    """Serve the model with another token limit, so with another fingerprint, which it returns."""
+    export = changed(exported_minilm, tmp_path / "shorter", max_length=128)
+    return lambda **chosen: deploy(export, shop.settings.model_copy(update=chosen)).fingerprint
+
+
+def test_a_change_of_model_under_load_fails_no_search_and_no_answer_mixes_two_models(
+    shop: Shop, deploy_another: Callable[..., str]
+) -> None:
+    old, generation = shop.search(), shop.index()["generation"]
+    with searching(shop) as searches:
+        fingerprint = deploy_another()
+        searches.wait_for_more()
+        assert set(searches.answers) == {old}  # until the keywords are made anew, the old pair serves
+        keywords = shop.index()
+        searches.wait_for_more()
+        links = shop.links.link()
+
+    new = shop.search()
+    assert keywords["model_fingerprint"] == fingerprint
+    assert links["keyword_generation"] == keywords["generation"]
+    assert searches.answers.keys() == {old, new}
+    assert len({old, new, mixed(shop, generation)}) == 3  # so what was searched for tells the pair that answered
+    assert scores(shop)[QUERY][:5] == pytest.approx([score for _, score in new], abs=0.002)
+
+
+def mixed(shop: Shop, generation: str) -> Answer:
+    """What nobody may be answered: the query by the present model, the keywords by that of ``generation``."""
+    with TritonClient(shop.settings.kserve_url) as client:
+        query = client.embed("minilm", [QUERY])
+    store = open_store(shop.settings.qdrant_url)
+    found = store.search(generation, query, 5)
+    store.close()
+    return tuple(zip(found.ids[0].tolist(), found.scores[0].round(3).tolist(), strict=True))
+
+
+def scores(shop: Shop) -> dict[str, list[float]]:
+    """Of the keywords that each product is linked to, best first."""
+    documents = shop.links.documents()
+    return {name: [keyword["score"] for keyword in document["keywords"]] for name, document in documents.items()}
+
+
+def test_a_linking_that_meets_a_deploy_ends_with_the_model_that_it_began_with(
+    shop: Shop, deploy_another: Callable[..., str]
+) -> None:
+    before = scores(shop)
+    build = plan(shop.links.parameters(), new_run(), shop.settings)
+    run_shards(build, [0], shop.settings)
+    deploy_another()
+    run_shards(build, range(build.input.shards), shop.settings)
+    publish(build, shop.settings)
+
+    after = scores(shop)
+    assert after.keys() == before.keys()
+    assert all(after[name] == pytest.approx(before[name], abs=1e-4) for name in before)
+
+
+def test_an_indexing_that_meets_a_deploy_ends_with_the_model_that_it_began_with(
+    shop: Shop, deploy_another: Callable[..., str]
+) -> None:
+    before = shop.search()
+    other = shop.parameters.model_copy(update={"limit": 219})  # so that it is another build
+    build = vectors.plan(other, new_run(), shop.settings)
+    fingerprint = deploy_another()
+    vectors.run_shards(build, range(build.input.shards), shop.settings)
+    summary = vectors.publish(build, shop.settings)
+
+    assert summary["model_fingerprint"] != fingerprint
+    assert shop.search() == before
+
+
+def test_where_the_model_of_a_collection_is_served_no_more_everything_that_needs_it_says_so(
+    shop: Shop, deploy_another: Callable[..., str]
+) -> None:
+    begun = vectors.plan(shop.parameters.model_copy(update={"limit": 100, "min_share": 0.0}), new_run(), shop.settings)
+    linking = plan(shop.links.parameters(), new_run(), shop.settings)
+    deploy_another(triton_beside=0)
+
+    refused = r"keywords__.* holds vectors of minilm .*neither as minilm nor beside it.*index-vectors.*rollback model"
+    with pytest.raises(ContractError, match=refused):
+        shop.search()
+    with pytest.raises(ContractError, match=refused):
+        shop.links.link()
+    with pytest.raises(ContractError, match=refused):
+        shop.links.link(mode="realtime")
+    with pytest.raises(ContractError, match="begun with another version of minilm than Triton serves now"):
+        run_shards(linking, range(linking.input.shards), shop.settings)
+    with pytest.raises(ContractError, match="begun with another version of minilm than Triton serves now"):
+        vectors.run_shards(begun, range(begun.input.shards), shop.settings)
+    shop.index()
+    assert shop.links.link()["counts"]["written"] == 96

@@ -1,0 +1,73 @@
+"""What commands print: nothing that did not happen, and every count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from include.cli.tables import console, print_counts, print_letters, stage_table
+
+SUMMARY: dict[str, Any] = {
+    "collection": "keywords",
+    "generation": "keywords__1",
+    "counts": {"read": 1_010, "written": 1_000, "skipped": {"blank": 3, "duplicate": 5}, "dead": 2},
+    "seconds": {"reuse": 0.5, "embed": 2.0, "wall": 4.0},
+}
+LETTERS: dict[str, Any] = {
+    "letters": 12,
+    "runs": [
+        {"run": "links__1", "letters": 9, "reasons": {"mapper_parsing": 6, "too_long": 3}, "example": "no [colour]",
+         "newest": "2026-11-18"},
+    ],
+}  # fmt: skip
+
+
+def rows(summary: dict[str, Any]) -> dict[str, list[str]]:
+    """Stage → workflow, rows, rows a second."""
+    columns = [list(column.cells) for column in stage_table({"index": summary}).columns]
+    return {str(row[1]): [str(row[0]), str(row[2]), str(row[4])] for row in zip(*columns, strict=True)}
+
+
+def test_a_stage_is_told_with_the_rows_that_it_worked_on() -> None:
+    assert rows({**SUMMARY, "reused": 400}) == {
+        "reuse": ["index", "400", "800"],
+        "embed": ["", "600", "300"],
+        "wall": ["", "1,000", "250"],
+    }
+    without = {name: value for name, value in SUMMARY.items() if name != "reused"}
+    assert rows(without)["embed"][1] == "1,000"
+
+
+def test_a_stage_with_nothing_to_do_has_no_row() -> None:
+    assert list(rows({**SUMMARY, "reused": 0})) == ["embed", "wall"]
+    assert rows({**SUMMARY, "reused": 0})["embed"][0] == "index"
+    assert list(rows({**SUMMARY, "reused": 1_000})) == ["reuse", "wall"]
+
+
+def test_counts_name_the_reasons_and_how_to_look_at_dead_letters(capsys: pytest.CaptureFixture[str]) -> None:
+    print_counts(SUMMARY)
+    said = capsys.readouterr().out
+    assert "read 1,010 = written 1,000 + skipped (3 blank, 5 duplicate) + dead 2" in said
+    assert "embsearch replay --run keywords__1 --no-dry-run" in said
+
+
+def test_dead_letters_are_shown_with_their_reasons_and_what_to_run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_width", 160)
+    print_letters(LETTERS, sent=False)
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("links__1", "6 mapper_parsing", "3 too_long", "no [colour]", "2026-11-18"))
+    assert "and 3 of older runs" in said
+    assert said.endswith("12 dead letters, nothing was sent. When the cause is mended: embsearch replay --no-dry-run\n")
+
+
+def test_what_became_of_sent_letters_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
+    print_letters({**LETTERS, "indexed": 8, "skipped": {"newer_version": 1}, "dead": 3}, sent=True)
+    assert "Sent 12: indexed 8, skipped (1 newer_version), dead again 3\n" in capsys.readouterr().out
+
+
+def test_no_letters_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_letters({"letters": 0, "runs": []}, sent=True)
+    assert capsys.readouterr().out == "There are no dead letters.\n"
