@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     es_replicas: Annotated[int, Field(ge=0, le=10)] = 0
     keep_generations: Annotated[int, Field(ge=2, le=50)] = 2  # the served one and those to roll back to
 
-    # The model server. `auto` takes OpenVINO in bfloat16 where the CPU has AMX, else ONNX Runtime in float32;
+    # The model server. `auto` takes OpenVINO in bfloat16 where the CPU gains by it, else ONNX Runtime in float32;
     # name one when Triton runs on another kind of CPU: it decides the precision, and so the fingerprint of all vectors.
     # On a GPU: `packed` (torch, texts without padding) or `tensorrt` (the onnxruntime backend of the container).
     triton_runtime: Literal["auto", "openvino", "onnxruntime", "packed", "tensorrt"] = "auto"

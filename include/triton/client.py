@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from include.catalog.models import medium_of
+from include.catalog.models import Medium, medium_of
 from include.errors import InputError
 from include.triton.batches import Rows, cut
 from include.triton.faults import NotLoaded, OtherModel
@@ -142,33 +142,42 @@ class TritonClient:
             msg = f"embed() takes a list of items, not one text: {items[:60]!r}."
             raise InputError(msg)
         async with deadline(deadline_seconds, f"{len(items)} items for {model}"):
-            if fingerprint is not None:
-                return await self._embed_by_one(model, items, fingerprint, with_weights=with_weights)
+            known = self._lookup.any_of(model) or await self._served(model, fingerprint)
+            medium = medium_of(known.kind)
+            batches = list(cut(items, medium, most=min(self.batch_size, known.max_batch_size)))
             while True:
-                present = await self._served(model, None)
+                # One request is of one version by itself; several must agree on it.
+                wanted = fingerprint
+                if wanted is None and len(batches) != 1:
+                    wanted = (await self._served(model, None)).fingerprint
                 try:
-                    return await self._embed_by_one(model, items, present.fingerprint, with_weights=with_weights)
-                except OtherModel:
-                    if (await self._served(model, None)).fingerprint == present.fingerprint:
+                    parts = await self._embed_batches(model, items, medium, batches, wanted, with_weights=with_weights)
+                    return _in_order(parts, known.dimension, with_weights=with_weights)
+                except OtherModel:  # another was deployed meanwhile: all again with that one
+                    if fingerprint is not None or (await self._served(model, None)).fingerprint == wanted:
                         raise
 
-    async def _embed_by_one(
-        self, model: str, items: Sequence[Any], fingerprint: str, *, with_weights: bool
-    ) -> Embeddings:
-        served = self._lookup.any_of(model) or await self._served(model, fingerprint)
-        medium = medium_of(served.kind)
-        batches = cut(items, medium, most=min(self.batch_size, served.max_batch_size))
-        parts: list[tuple[Rows, Answer]] = []
+    async def _embed_batches(
+        self,
+        model: str,
+        items: Sequence[Any],
+        medium: Medium,
+        batches: Sequence[Rows],
+        fingerprint: str | None,
+        *,
+        with_weights: bool,
+    ) -> list[tuple[Rows, Answer]]:
+        todo = iter(batches)
+        done: list[tuple[Rows, Answer]] = []
 
         async def work() -> None:
-            for rows in batches:
+            for rows in todo:
                 inputs = encode(medium, [items[row] for row in rows])
                 request = Request.of(model, inputs, fingerprint=fingerprint, with_weights=with_weights)
-                parts.append((rows, await self._infer(request)))
+                done.append((rows, await self._infer(request)))
 
-        await together([work() for _ in range(self.concurrency)])
-        dimension = parts[0][1].served.dimension if parts else (await self._served(model, fingerprint)).dimension
-        return _in_order(parts, dimension, with_weights=with_weights)
+        await together([work() for _ in range(min(self.concurrency, len(batches)))])
+        return done
 
     async def _infer(self, request: Request) -> Answer:
         return await self._ask(lambda c, url: self._lookup.infer(c, url, request), request.model)
@@ -200,9 +209,9 @@ class TritonClient:
 
 
 def _in_order(parts: Sequence[tuple[Rows, Answer]], dimension: int, *, with_weights: bool) -> Embeddings:
-    """The rows of all requests where their items stood."""
+    """The rows of all requests where their items stood; ``dimension`` is that of none."""
     count = sum(len(rows) for rows, _ in parts)
-    vectors = np.empty((count, dimension), np.float32)
+    vectors = np.empty((count, parts[0][1].served.dimension if parts else dimension), np.float32)
     weights: list[SparseRow] = [{} for _ in range(count)] if with_weights else []
     for rows, answer in parts:
         vectors[rows] = answer.vectors

@@ -16,7 +16,7 @@ from include.settings import Settings
 from include.triton.config_pbtxt import Runtime, ServingConfig
 from include.triton.ensemble import MAX_LENGTH, step_configs
 from include.triton.model_code import code_files
-from include.triton.runtime import cpu_flags, served_as
+from include.triton.runtime import Cpu, served_as
 
 # Padded tokens of one run of the graph: small runs stay in the cache. 12 % less CPU time than 512 by ONNX Runtime.
 # A GPU's budgets belong to its code.
@@ -51,7 +51,7 @@ def plan_version(
         InputError: the runtime does not serve this export.
     """
     configured = None if settings.triton_runtime == "auto" else settings.triton_runtime
-    chosen, precision = served_as(manifest, runtime or configured, cpu_flags())
+    chosen, precision = served_as(manifest, runtime or configured, Cpu.present())
     config = ServingConfig(
         model=manifest.name,
         version=version,

@@ -66,6 +66,7 @@ class Searches:
     def wait_for_more(self, count: int = 4) -> None:
         target, deadline = self.answers.total() + count, time.monotonic() + 120
         while self.answers.total() < target:
+            assert not self.failed
             assert time.monotonic() < deadline, self
             time.sleep(0.01)
 

@@ -32,6 +32,7 @@ class Load:
         target = self.answered.total() + count
         deadline = time.monotonic() + 120
         while self.answered.total() < target:
+            assert not self.failed
             assert time.monotonic() < deadline, self
             time.sleep(0.01)
 

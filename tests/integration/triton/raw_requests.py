@@ -18,13 +18,17 @@ def column(*values: bytes) -> np.ndarray:
     return made
 
 
+def tensors(**inputs: np.ndarray) -> list[http.InferInput]:
+    """Inputs as the plain client takes them."""
+    return [
+        http.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype)).set_data_from_numpy(values)
+        for name, values in inputs.items()
+    ]
+
+
 def infer(connection: http.InferenceServerClient, model: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
     """Outputs by name."""
-    tensors = []
-    for name, values in inputs.items():
-        tensor = http.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
-        tensors.append(tensor.set_data_from_numpy(values))
-    answer = connection.infer(model, tensors)
+    answer = connection.infer(model, tensors(**inputs))
     return {output["name"]: answer.as_numpy(output["name"]) for output in answer.get_response()["outputs"]}
 
 

@@ -9,7 +9,7 @@ from include.errors import GateFailed, InputError
 from include.triton.client import TritonClient
 from include.triton.deploy import deploy
 from include.triton.probe import MIN_COSINE
-from include.triton.runtime import cpu_flags
+from include.triton.runtime import Cpu
 from tests.integration.triton.small_served import SmallModels
 
 BFLOAT16 = {"avx512_bf16", "amx_bf16"}
@@ -46,7 +46,7 @@ def test_openvino_is_refused_for_a_file_that_is_not_float32(small: SmallModels, 
 def test_every_kind_runs_in_bfloat16_where_the_cpu_can(small: SmallModels, name: str) -> None:
     small.serve(name)
     before = small.deployed.pop(name)
-    if BFLOAT16.isdisjoint(cpu_flags()):  # it must not serve another precision
+    if BFLOAT16.isdisjoint(Cpu.present().flags):  # it must not serve another precision
         with pytest.raises(GateFailed, match="deploy it with runtime=onnxruntime"):
             deploy(small.export(name), small.server.settings, runtime="openvino")
         return

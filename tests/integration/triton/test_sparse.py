@@ -7,7 +7,7 @@ import pytest
 from tritonclient import http
 
 from include.triton.client import TritonClient
-from tests.integration.triton.raw_requests import column, infer
+from tests.integration.triton.raw_requests import column, infer, tensors
 from tests.integration.triton.small_served import SmallModels
 
 
@@ -58,3 +58,22 @@ def test_a_text_has_the_same_weights_whatever_stands_beside_it(small: SmallModel
 def test_who_wants_vectors_alone_gets_them(small: SmallModels, client: TritonClient) -> None:
     assert client.embed(small.serve("bge_m3"), ["tent"]).shape == (1, 48)
     assert client.embed_sparse(small.serve("e5"), ["tent"]).weights == [{}]
+
+
+def test_requests_that_the_server_joins_are_padded_each_for_itself(small: SmallModels) -> None:
+    model, reference = small.serve("bge_m3"), small.manifest("bge_m3").reference
+    longest = max(range(len(reference.texts)), key=lambda row: len(reference.weights[row]))
+    texts = ["", reference.texts[longest]] * 16
+    url = small.server.settings.kserve_url.removeprefix("http://")
+    connection = http.InferenceServerClient(url, concurrency=33)
+    try:
+        # Long enough for the others to wait, and so to be joined.
+        busy = connection.async_infer(model, tensors(TEXT=column(*[b"tent " * 600] * 256)))
+        sent = [connection.async_infer(model, tensors(TEXT=column(text.encode()))) for text in texts]
+        busy.get_result()
+        rows = [request.get_result().as_numpy("SPARSE_INDICES") for request in sent]
+    finally:
+        connection.close()
+
+    assert [row.shape for row in rows[::2]] == [(1, 1)] * 16
+    assert [row.shape for row in rows[1::2]] == [(1, len(reference.weights[longest]))] * 16

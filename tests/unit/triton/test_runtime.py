@@ -7,10 +7,10 @@ import pytest
 
 from include.errors import InputError
 from include.model_export.manifest import GateFigures, Manifest, Reference
-from include.triton.runtime import choose_runtime, cpu_flags, served_as
+from include.triton.runtime import Cpu, choose_runtime, served_as
 
-AMX = frozenset({"amx_bf16", "amx_tile"})
-PLAIN: frozenset[str] = frozenset()
+AMX = Cpu("GenuineIntel", frozenset({"avx512_bf16", "amx_bf16", "amx_tile"}))
+PLAIN = Cpu()
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -24,28 +24,32 @@ def manifest(**changes: Any) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    ("flags", "runtime"),
+    ("vendor", "flags", "runtime"),
     [
-        ({"avx2"}, "onnxruntime"),
-        ({"avx2", "avx512_bf16"}, "onnxruntime"),
-        ({"avx2", "avx512_bf16", "amx_bf16", "amx_tile"}, "openvino"),
-        (set(), "onnxruntime"),
+        ("GenuineIntel", {"avx2"}, "onnxruntime"),
+        ("GenuineIntel", {"avx2", "avx512_bf16"}, "onnxruntime"),
+        ("GenuineIntel", {"avx2", "avx512_bf16", "amx_bf16", "amx_tile"}, "openvino"),
+        ("AuthenticAMD", {"avx2", "avx512_bf16"}, "openvino"),
+        ("AuthenticAMD", {"avx2"}, "onnxruntime"),
+        ("", set(), "onnxruntime"),
     ],
 )
-def test_openvino_serves_where_the_cpu_has_bfloat16_tiles(flags: set[str], runtime: str) -> None:
-    assert choose_runtime(frozenset(flags)) == runtime
+def test_openvino_serves_where_the_cpu_gains_by_bfloat16(vendor: str, flags: set[str], runtime: str) -> None:
+    assert choose_runtime(Cpu(vendor, frozenset(flags))) == runtime
 
 
-def test_flags_are_read_from_the_first_processor(tmp_path: Path) -> None:
+def test_the_first_processor_tells_vendor_and_flags(tmp_path: Path) -> None:
     cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx2 amx_tile\n\nprocessor\t: 1\nflags\t\t: fpu\n")
+    cpuinfo.write_text(
+        "processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2\n\nprocessor\t: 1\nflags\t\t: sse\n"
+    )
 
-    assert cpu_flags(cpuinfo) == {"fpu", "avx2", "amx_tile"}
-    assert cpu_flags(tmp_path / "none") == frozenset()
+    assert Cpu.present(cpuinfo) == Cpu("AuthenticAMD", frozenset({"fpu", "avx2"}))
+    assert Cpu.present(tmp_path / "none") == PLAIN
 
 
 @pytest.mark.parametrize(
-    ("precision", "asked", "flags", "expected"),
+    ("precision", "asked", "cpu", "expected"),
     [
         ("fp32", None, AMX, ("openvino", "bf16")),
         ("fp32", None, PLAIN, ("onnxruntime", "fp32")),
@@ -56,9 +60,9 @@ def test_flags_are_read_from_the_first_processor(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_of_less_than_float32_is_computed_as_it_is(
-    precision: str, asked: Any, flags: frozenset[str], expected: tuple[str, str]
+    precision: str, asked: Any, cpu: Cpu, expected: tuple[str, str]
 ) -> None:
-    assert served_as(manifest(precision=precision), asked, flags) == expected
+    assert served_as(manifest(precision=precision), asked, cpu) == expected
 
 
 def test_a_fused_graph_runs_on_onnx_runtime_alone() -> None:

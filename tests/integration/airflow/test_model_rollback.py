@@ -1,0 +1,47 @@
+"""A roll back of the model as a DAG run, and the runs that it causes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from include.cli.demo import _caused_run, _finished
+from include.triton.client import TritonClient
+from include.triton.deploy import deploy
+from tests.integration.running_stack import KEYWORDS, RunningStack
+from tests.integration.triton_server import changed, serve_only
+
+DAG = "triton_rollback"
+FOLLOW = ("keyword_vector_index", "keyword_text_index", "product_linking")
+
+
+def test_one_run_puts_an_earlier_version_back_and_keywords_and_links_follow(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]], exported_minilm: Path, tmp_path: Path
+) -> None:
+    api, settings = running_stack.api, running_stack.settings
+    first = chain["triton_deployment"]
+    other = deploy(changed(exported_minilm, tmp_path / "shorter", max_length=128), settings)
+    assert running_stack.run(".local/venvs/airflow/bin/embsearch", "search", "hiking")  # by the old pair
+    before = datetime.now(UTC)
+
+    run = api.trigger(DAG, {"model": "minilm"})
+
+    assert api.wait(DAG, run, seconds=240) == "success"
+    back = api.xcom(DAG, run, "rollback")
+    assert (back["version"], back["previous"]) == (first["version"], other.version)
+    followed = {dag: _finished(api, dag, _caused_run(api, dag, before)) for dag in FOLLOW}
+    assert followed["keyword_vector_index"]["model_fingerprint"] == first["fingerprint"]
+    assert followed["keyword_vector_index"]["reused"] == KEYWORDS
+    assert followed["product_linking"]["keyword_generation"] == followed["keyword_vector_index"]["generation"]
+    serve_only(exported_minilm, settings)
+
+
+def test_a_version_that_is_not_kept_fails_the_run_and_changes_nothing(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]]
+) -> None:
+    run = running_stack.api.trigger(DAG, {"model": "minilm", "version": 777})
+
+    assert running_stack.api.wait(DAG, run, seconds=240) == "failed"
+    with TritonClient(running_stack.settings.kserve_url) as client:
+        assert client.served("minilm").version == chain["triton_deployment"]["version"]
