@@ -12,8 +12,8 @@ from pydantic import Field
 from include.settings import get_settings
 
 # Each description says in words what its pattern wants: the words are part of the message that refuses a value.
-ALIAS = "^[a-z0-9][a-z0-9_-]*$"
-ALIAS_HELP = "a–z, 0–9, '-' and '_', first a letter or a digit"
+ALIAS = "^[a-z0-9]([a-z0-9_-]*[a-z0-9-])?$"
+ALIAS_HELP = "a–z, 0–9, '-' and '_', first a letter or a digit, last no '_'"
 URLS = "^([^@]*|(edge|exact):.*)$"  # no login: parameters are shown and kept
 URLS_HELP = "No login inside: give it by the environment or by an Airflow connection."
 

@@ -115,7 +115,7 @@ def full_size(settings: Settings, scale: float) -> list[Figure]:
     from include.bench.full_size import TEXTS  # noqa: PLC0415
     from include.bench.full_size import full_size as measure  # noqa: PLC0415
 
-    return [measure(settings, texts=round(TEXTS * scale))]
+    return measure(settings, texts=round(TEXTS * scale))
 
 
 def gpu(settings: Settings, scale: float) -> list[Figure]:

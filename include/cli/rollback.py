@@ -64,7 +64,11 @@ def _vectors(to: str | None, settings: Settings) -> str:
     store = store_of(settings, settings.qdrant_url)
     try:
         served = store.resolve(settings.collection)
-        older = [name for name in store.generations(settings.collection) if served is None or name < served]
+        generations = store.generations(settings.collection)
+        if to is not None and to not in generations:
+            msg = f"{to} is no generation of {settings.collection}. There are: {generations}."
+            raise InputError(msg)
+        older = [name for name in generations if served is None or name < served]
         if to is None and not older:
             msg = f"{settings.collection} has no generation before {served}."
             raise InputError(msg)

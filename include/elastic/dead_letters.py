@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -91,17 +92,24 @@ class LetterBox:
         return self.folder / f"{_file_name(self.run)}.jsonl"
 
     def append(self, letters: Sequence[DeadLetter]) -> None:
-        """Keep the letters; they are on the disk when this returns.
+        """Keep the letters; they are on the disk when this returns, all or none.
 
         Raises:
             Busy: another process holds the file for a minute.
+            OSError: they cannot be written, for example because the disk is full.
         """
         if not letters:
             return
-        with self._locked("append dead letters"), self.path.open("ab") as file:
-            file.write(b"".join(letter.line() for letter in letters))
-            file.flush()
-            os.fsync(file.fileno())
+        with self._locked("append dead letters"), self.path.open("a+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            rest = memoryview(_line_end(file, size) + b"".join(letter.line() for letter in letters))
+            try:
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)  # half a line would spoil the next one
+                raise
         sync_folder(self.folder)
 
     def take(self) -> list[Path]:
@@ -114,6 +122,14 @@ class LetterBox:
 
     def _locked(self, purpose: str) -> Any:
         return locked(self.folder / f".{_file_name(self.run)}.lock", purpose=purpose, wait_seconds=LOCK_SECONDS)
+
+
+def _line_end(file: RawIOBase, size: int) -> bytes:
+    """What must come before a new line: a process that died while it wrote may have left half of one."""
+    if not size:
+        return b""
+    file.seek(size - 1)
+    return b"" if file.read(1) == b"\n" else b"\n"
 
 
 def runs(folder: Path) -> dict[str, list[Path]]:
@@ -147,8 +163,8 @@ def read_letters(paths: Iterable[Path], *, damaged: list[str] | None = None) -> 
 
 
 def dead_ids(folder: Path, run: str) -> set[str]:
-    """Ids of the documents of ``run`` that are dead."""
-    return {letter.id for letter in read_letters(runs(folder).get(_file_name(run), []))}
+    """Ids of the documents of ``run`` that are dead; damaged lines are for the replay to tell."""
+    return {letter.id for letter in read_letters(runs(folder).get(_file_name(run), []), damaged=[])}
 
 
 def inventory(folder: Path) -> list[RunLetters]:

@@ -179,6 +179,9 @@ class IndexGenerations:
                 msg = f"{self.alias} has no generation before {served}. There are: {self.generations() or 'none'}."
                 raise InputError(msg)
             to = older[-1]
+        elif to not in self.generations():
+            msg = f"{to} is no generation that {self.alias} served. There are: {self.generations() or 'none'}."
+            raise InputError(msg)
         self.promote(to)
         return to
 

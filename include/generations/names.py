@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from include.errors import InputError
 
 SEPARATOR = "__"
-_ALIAS = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_ALIAS = re.compile(r"[a-z0-9]([a-z0-9_-]{0,98}[a-z0-9-])?")  # `a_` would share `a`'s generations
 
 
 def check_alias(alias: str) -> str:
@@ -21,7 +21,7 @@ def check_alias(alias: str) -> str:
     if not _ALIAS.fullmatch(alias) or SEPARATOR in alias:
         msg = (
             f"{alias!r} cannot name a collection or an index: use 1–100 of a–z, 0–9, '-' and '_', "
-            f"starting with a letter or digit, without {SEPARATOR!r}."
+            f"starting with a letter or digit, not ending with '_', without {SEPARATOR!r}."
         )
         raise InputError(msg)
     return alias

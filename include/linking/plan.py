@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import LINK_MAPPING
 from include.elastic.promotion import refuse_smaller
-from include.generations.names import generation_name
+from include.generations.names import generation_name, run_key
 from include.generations.run import Run
 from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
@@ -59,19 +60,27 @@ def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
     }
     kind = KIND_REALTIME if parameters.mode == "realtime" else KIND
     log.info("stage 1/5: reading %s; keywords of %s", source.path, collection.generation)
-    build = begin(
-        settings,
-        kind,
-        parameters.index,
-        source,
-        run,
-        limit=parameters.limit,
-        shard_rows=settings.link_shard_rows,
-        facts=facts,
-    )
+
+    def begun(run: Run) -> Build:
+        return begin(
+            settings, kind, parameters.index, source, run,
+            limit=parameters.limit, shard_rows=settings.link_shard_rows, facts=facts,
+        )  # fmt: skip
+
+    build = begun(run)
+    if (published := build.published()) is not None:
+        served = _served_index(parameters, settings)
+        if served != published["generation"]:
+            log.info("%s was published into %s; %s is served now", build.generation, published["generation"], served)
+            build = begun(replace(run, key=run_key(run.key, served or "")))
     log.info("stage 2/5: %d products in %d shards; making the index", build.input.rows, build.input.shards)
     make_index(build, settings)
     return build
+
+
+def _served_index(parameters: LinkingParameters, settings: Settings) -> str | None:
+    with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
+        return IndexGenerations(client, parameters.index).resolve()
 
 
 def make_index(build: Build, settings: Settings) -> None:
@@ -92,3 +101,4 @@ def make_index(build: Build, settings: Settings) -> None:
                 first = generation_name(parameters.index, FIRST, build.run_key)
                 generations.create(first, LINK_MAPPING, bulk_load=False, **shape)
                 generations.promote(first)
+        build.once("index", lambda: {"index": generations.resolve()})

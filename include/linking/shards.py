@@ -121,10 +121,11 @@ def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch]) -> S
     )
     seconds = {stage: sum(getattr(linked.times, stage) for linked in batches) for stage in STAGES}
     fingerprint = build.facts["model_fingerprint"]
-    return build.finish_shard(index, table, _counts(batches), seconds, model_fingerprint=fingerprint)
+    return build.finish_shard(index, table, linked_counts(batches), seconds, model_fingerprint=fingerprint)
 
 
-def _counts(batches: Sequence[LinkedBatch]) -> Counts:
+def linked_counts(batches: Sequence[LinkedBatch]) -> Counts:
+    """What became of the rows of some batches."""
     return Counts.total(
         Counts(len(b.batch.rows), b.counts.indexed, dict(b.counts.skipped), b.counts.dead) for b in batches
     )

@@ -108,6 +108,10 @@ class Build:
         cuts = [self.input.shards * i // count for i in range(count + 1)]
         return list(itertools.pairwise(cuts))
 
+    def task_ranges(self, tasks: int) -> list[tuple[int, int]]:
+        """:meth:`ranges` as they were when first asked for: a setting that changes meanwhile leaves no shard out."""
+        return self.ranges(int(self.once("tasks", lambda: {"tasks": tasks})["tasks"]))
+
     def counts(self) -> Counts:
         """Of the whole build, checked.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from include.sources.generators import Kind, write_texts
 
 DAYS = 3
+DAY_ZONE = ZoneInfo("Asia/Seoul")  # of the daily DAG, which names its input by its own day
 
 
 def write_once(path: Path, kind: Kind, count: int, *, seed: int = 0) -> None:
@@ -16,8 +18,9 @@ def write_once(path: Path, kind: Kind, count: int, *, seed: int = 0) -> None:
         write_texts(path, kind, count, language="en", seed=seed)
 
 
-def write_daily(root: Path, pattern: str, count: int, today: datetime) -> None:
-    """Products of the last days, for the daily DAG and its backfill; each day has its own."""
+def write_daily(root: Path, pattern: str, count: int, now: datetime) -> None:
+    """Products of the last days, for the daily DAG and its backfill; each day has its own. ``now`` has a time zone."""
+    today = now.astimezone(DAY_ZONE)
     for back in range(DAYS):
         day = today - timedelta(days=back)
         write_once(root / pattern.replace("{date}", f"{day:%Y-%m-%d}"), "products", count, seed=day.toordinal())

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.errors import InputError
 from include.linking.parameters import LinkingParameters
 from include.settings import Settings
+from search_ops.operators.build import whole_when_caused
 from search_ops.operators.linking import LinkingPlanOperator
 from search_ops.run_context import parameters_of
 
@@ -50,6 +51,12 @@ def test_an_event_about_another_model_is_skipped_with_a_clear_word() -> None:
     with pytest.raises(AirflowSkipException, match="about model 'bge_m3', this DAG keeps 'ruri_v3' fresh"):
         operator._skip_foreign(LinkingParameters(), other)
     operator._skip_foreign(LinkingParameters(), context(None, {"model": "ruri_v3", "collection": "keywords"}))
+
+
+def test_a_run_that_an_event_caused_takes_all_of_the_input() -> None:
+    asked = LinkingParameters()
+    assert whole_when_caused(asked, context()).limit == 100_000
+    assert whole_when_caused(asked, context(None, {"model": "ruri_v3"})).limit == 0
 
 
 def test_the_list_of_task_numbers_stays_below_4_kib_at_its_greatest_length() -> None:

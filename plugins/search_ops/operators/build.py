@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
@@ -14,6 +14,8 @@ from include.parameters import Parameters
 from include.settings import Settings
 from search_ops.connections import settings_with_connections
 from search_ops.run_context import event_extras, parameters_of, run_date, run_of, tell
+
+P = TypeVar("P", bound=Parameters)
 
 CHATTY = ("elastic_transport", "httpx", "urllib3")
 
@@ -64,6 +66,7 @@ class PlanOperator(SearchOperator):
         workflow = load_workflow(self.workflow)
         parameters = parameters_of(context, workflow.PARAMETERS, settings=self.settings)
         self._skip_foreign(parameters, context)
+        parameters = whole_when_caused(parameters, context)
         day = f"{run_date(context).astimezone(context['dag'].timezone):%Y-%m-%d}"
         dated = {name: getattr(parameters, name).replace("{date}", day) for name in self.dated}
         parameters = parameters.model_copy(update=dated)
@@ -72,7 +75,7 @@ class PlanOperator(SearchOperator):
         build = workflow.plan(parameters, run_of(context), self.settings)
         context["ti"].xcom_push("build", build.uri)
         context["ti"].xcom_push("counts", build.input.counts.as_dict())
-        return list(range(len(build.ranges(self.settings.mapped_tasks))))
+        return list(range(len(build.task_ranges(self.settings.mapped_tasks))))
 
     def _skip_foreign(self, parameters: Parameters, context: Mapping[str, Any]) -> None:
         for extra in event_extras(context):
@@ -91,6 +94,13 @@ class PlanOperator(SearchOperator):
         if not (PROJECT_ROOT / path).exists():
             msg = f"No input for {day}: {PROJECT_ROOT / path} does not exist. Nothing to do."
             raise AirflowSkipException(msg)
+
+
+def whole_when_caused(parameters: P, context: Mapping[str, Any]) -> P:
+    """Without the form's ``limit`` when an asset event caused the run: nobody chose it, and it would cut the input."""
+    if not event_extras(context) or "limit" in (context["dag_run"].conf or {}):
+        return parameters
+    return parameters.model_copy(update={"limit": 0})
 
 
 class ShardsOperator(SearchOperator):
@@ -114,7 +124,7 @@ class ShardsOperator(SearchOperator):
         from include.workflow import load_workflow  # noqa: PLC0415
 
         build = Build.load(self.build)
-        first, end = build.ranges(self.settings.mapped_tasks)[self.number]
+        first, end = build.task_ranges(self.settings.mapped_tasks)[self.number]
         return load_workflow(self.workflow).run_shards(build, range(first, end), self.settings).as_dict()
 
 

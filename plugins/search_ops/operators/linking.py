@@ -31,6 +31,7 @@ class LinkingPublishOperator(PublishOperator):
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the figures."""
+        from include.errors import EmbsearchError  # noqa: PLC0415
         from include.linking.documents import sample_documents  # noqa: PLC0415 — a DAG file must parse quickly
         from include.sources.build import Build  # noqa: PLC0415
 
@@ -39,7 +40,12 @@ class LinkingPublishOperator(PublishOperator):
         rate = written / max(wall, 0.01)
         told = "%d documents; %d products linked in %.1f s, %.1f products/s since the plan"
         self.log.info(told, summary["documents"], written, wall, rate)
-        for document in sample_documents(Build.load(self.build), self.settings, SAMPLES):
+        try:
+            documents = sample_documents(Build.load(self.build), self.settings, SAMPLES)
+        except (EmbsearchError, OSError) as error:  # it is served: what is only shown must not fail the run
+            self.log.warning("No sample can be shown: %s", error)
+            return summary
+        for document in documents:
             best = ", ".join(f"{k['keyword']} ({k['score']:.3f})" for k in document.source["keywords"][:BEST])
             self.log.info("%.60s: %s", document.source["product_name"], best)
         return summary

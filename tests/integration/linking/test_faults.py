@@ -56,15 +56,31 @@ def undisturbed(keyword_settings: Settings, tmp_path_factory: pytest.TempPathFac
     return stack.documents()
 
 
+TIE = 1e-3  # what another order of a batch's sums can change in a score, in bfloat16 too
+
+
 def same_links(found: dict[str, dict[str, Any]], expected: dict[str, dict[str, Any]]) -> None:
-    """Same products, same keywords; scores within what another order of a batch's sums can change."""
+    """Same products, same keywords with their texts, best first; only ties may stand in another order, or at the end."""
+    texts = {k["keyword_id"]: k["keyword"] for document in expected.values() for k in document["keywords"]}
     assert found.keys() == expected.keys()
     for name, document in expected.items():
-        wanted = {k["keyword_id"]: k["score"] for k in document["keywords"]}
-        got = {k["keyword_id"]: k["score"] for k in found[name]["keywords"]}
-        shared = wanted.keys() & got.keys()
-        assert len(shared) >= len(wanted) - 2, name  # ties at the end of the list
-        assert all(abs(wanted[i] - got[i]) < 1e-3 for i in shared), name
+        wanted, got = document["keywords"], found[name]["keywords"]
+        scores = [k["score"] for k in got]
+        assert scores == sorted(scores, reverse=True), name
+        assert scores == pytest.approx([k["score"] for k in wanted], abs=TIE), name  # as many, rank by rank
+        assert all(texts.get(k["keyword_id"], k["keyword"]) == k["keyword"] for k in got), name
+        ours, theirs = ({k["keyword_id"]: k["score"] for k in links} for links in (wanted, got))
+        assert len(theirs) == len(got), name
+        assert all((ours | theirs)[i] < scores[-1] + 2 * TIE for i in ours.keys() ^ theirs.keys()), name
+
+
+def test_the_comparison_sees_a_missing_keyword_a_wrong_text_and_a_wrong_order() -> None:
+    links = [{"keyword_id": i, "keyword": f"k{i}", "score": 0.9 - i / 10} for i in range(4)]
+    right = {"p": {"keywords": links}}
+    same_links(right, right)
+    for wrong in (links[:-1], [{**links[0], "keyword": "x"}, *links[1:]], links[::-1], [links[0], *links]):
+        with pytest.raises(AssertionError):
+            same_links({"p": {"keywords": wrong}}, right)
 
 
 def repeats_nothing(build: Build, finished: dict[int, int]) -> None:

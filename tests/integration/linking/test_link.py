@@ -10,6 +10,7 @@ import pytest
 
 from include.catalog.models import get_model
 from include.cli.rollback import What, put_back
+from include.elastic.connection import EsConnection, connect
 from include.elastic.document_id import document_id
 from include.elastic.index_generations import IndexGenerations
 from include.errors import ContractError, GateFailed, InputError
@@ -224,6 +225,40 @@ def test_what_came_in_during_a_full_build_is_in_the_new_generation_too(linking: 
     summary = publish(build, linking.settings)
     assert summary["documents"] == PRODUCTS + 40
     assert set(late.read_text().split("\n")) - {""} <= set(linking.documents())
+
+
+def test_a_daily_run_published_after_a_full_build_linked_its_products_anew_is_right(linking: LinkingStack) -> None:
+    linking.link(limit=10)
+    full = plan(linking.parameters(), new_run(), linking.settings)
+    late = linking.write_products("late.txt", 40, seed=7)
+    daily = plan(linking.parameters(products=late, mode="realtime", top_k=3), new_run(), linking.settings)
+    run_shards(daily, range(daily.input.shards), linking.settings)
+    run_shards(full, range(full.input.shards), linking.settings)
+    caught_up = publish(full, linking.settings)["caught_up"]
+    assert (caught_up["read"], caught_up["written"]) == (40, 40)
+    assert publish(daily, linking.settings)["generation"] == full.generation
+
+
+def test_a_day_that_is_run_again_after_a_full_build_without_it_is_linked_again(linking: LinkingStack) -> None:
+    linking.link(limit=10, min_share=0)
+    day = new_run()
+    late = linking.write_products("late.txt", 40, seed=7)
+    names = set(late.read_text().split("\n")) - {""}
+    linking.link(day, products=late, mode="realtime")
+    linking.link(new_run(date=day.date + timedelta(days=1)), limit=200, min_share=0)
+    assert not names & set(linking.documents())
+    assert linking.link(day, products=late, mode="realtime")["counts"]["written"] == 40
+    assert names <= set(linking.documents())
+    assert linking.link(day, products=late, mode="realtime")["counts"]["written"] == 40
+    assert len(list(all_builds(linking.settings, "links-realtime", linking.index))) == 2
+
+
+def test_a_roll_back_to_an_index_of_another_name_is_refused(linking: LinkingStack) -> None:
+    linking.link(limit=10)
+    served = linking.served()
+    with connect(EsConnection.from_settings(linking.settings)) as client, pytest.raises(InputError, match="no gener"):
+        IndexGenerations(client, linking.index).rollback("keywords__20000101t000000000-other000")
+    assert linking.served() == served
 
 
 def test_products_of_an_older_model_and_a_pruned_collection_are_caught_up_all_the_same(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import resource
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from include.elastic.dead_letters import DeadLetter, LetterBox, inventory, read_letters
+from include.elastic.dead_letters import DeadLetter, LetterBox, dead_ids, inventory, read_letters
 from include.elastic.parameters import ReplayParameters
 from include.elastic.replay import replay_dead_letters
 from include.errors import ContractError
@@ -36,6 +38,34 @@ def test_a_letter_is_read_back_as_it_was(tmp_path: Path) -> None:
     LetterBox(tmp_path, "run").append(letters)
     assert list(read_letters([tmp_path / "run.jsonl"])) == letters
     assert "赤い" in (tmp_path / "run.jsonl").read_text(encoding="utf-8")  # people read it too
+
+
+def test_after_half_a_line_the_next_letters_are_whole(tmp_path: Path) -> None:
+    box = LetterBox(tmp_path, "run")
+    box.append([letter(1)])
+    with box.path.open("ab") as file:
+        file.write(letter(2).line()[:20])  # its writer died
+    box.append([letter(3)])
+    damaged: list[str] = []
+    assert list(read_letters([box.path], damaged=damaged)) == [letter(1), letter(3)]
+    assert len(damaged) == 1
+    assert len(dead_ids(tmp_path, "run")) == 2
+
+
+def test_on_a_full_disk_all_of_the_letters_are_kept_or_none(tmp_path: Path) -> None:
+    box = LetterBox(tmp_path, "run")
+    box.append([letter(1)])
+    before = box.path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 50, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            box.append([letter(2)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert box.path.read_bytes() == before
 
 
 def test_a_document_that_died_twice_is_there_once_as_it_died_last(tmp_path: Path) -> None:

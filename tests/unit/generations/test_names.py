@@ -21,7 +21,7 @@ def test_parts_of_a_key_cannot_run_into_each_other() -> None:
     assert run_key("a", "bc") != run_key("ab", "c")
 
 
-@pytest.mark.parametrize("alias", ["", "UPPER", "-first", "with space", "a__b", "x" * 101, "../up", "한국"])
+@pytest.mark.parametrize("alias", ["", "UPPER", "-first", "with space", "a__b", "a_", "x" * 101, "../up", "한국"])
 def test_a_name_that_a_store_would_refuse_is_refused(alias: str) -> None:
     with pytest.raises(InputError, match="cannot name a collection"):
         check_alias(alias)

@@ -135,3 +135,9 @@ def test_a_file_that_is_still_being_written_is_refused(command: Asking, monkeypa
         command.again()
     monkeypatch.undo()
     assert command.again().input.rows == 4
+
+
+def test_a_number_of_tasks_that_changes_during_a_run_leaves_no_shard_out(task: Asking) -> None:
+    build = task.again()
+    assert build.task_ranges(1) == [(0, 2)]
+    assert task.again().task_ranges(2) == [(0, 2)]
