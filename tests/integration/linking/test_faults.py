@@ -60,7 +60,7 @@ TIE = 1e-3  # what another order of a batch's sums can change in a score, in bfl
 
 
 def same_links(found: dict[str, dict[str, Any]], expected: dict[str, dict[str, Any]]) -> None:
-    """Same products, same keywords with their texts, best first; only ties may stand in another order, or at the end."""
+    """Same products, same keywords with their texts, best first; only ties may differ in order, or at the end."""
     texts = {k["keyword_id"]: k["keyword"] for document in expected.values() for k in document["keywords"]}
     assert found.keys() == expected.keys()
     for name, document in expected.items():
