@@ -127,6 +127,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
         "generation": build.generation,
         **served,
         "counts": counts.as_dict(),
+        "cut_by_limit": build.input.cut_by_limit,
         "seconds": build.all_seconds(publish=time.monotonic() - began),
     }
     build.mark_published(summary)

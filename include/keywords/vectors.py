@@ -246,6 +246,7 @@ def _summary(
         "model": build.facts["model"],
         "model_fingerprint": build.facts["model_fingerprint"],
         "counts": counts.as_dict(),
+        "cut_by_limit": build.input.cut_by_limit,
         "reused": reused,
         "gate": figures,
         "seconds": seconds,

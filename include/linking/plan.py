@@ -13,6 +13,7 @@ from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import LINK_MAPPING
 from include.elastic.promotion import refuse_smaller
 from include.generations.names import generation_name, run_key
+from include.generations.promotion import refuse_older
 from include.generations.run import Run
 from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
@@ -71,6 +72,8 @@ def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
     if (published := build.published()) is not None:
         served = _served_index(parameters, settings)
         if served != published["generation"]:
+            if kind == KIND:
+                refuse_older(parameters.index, served, build.generation)
             log.info("%s was published into %s; %s is served now", build.generation, published["generation"], served)
             build = begun(replace(run, key=run_key(run.key, served or "")))
     log.info("stage 2/5: %d products in %d shards; making the index", build.input.rows, build.input.shards)

@@ -55,6 +55,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             "keyword_generation": build.facts["keyword_generation"],
             "documents": generations.count(parameters.index),
             "counts": counts.as_dict(),
+            "cut_by_limit": build.input.cut_by_limit,
             "seconds": build.all_seconds(publish=time.monotonic() - began),
         }
         log.info("stage 5/5: %s serves %d documents", parameters.index, summary["documents"])

@@ -6,6 +6,7 @@ Each shard's rows are written beside its future output, so that a shard can be d
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,8 @@ from include.generations.counts import Counts
 from include.generations.files import replacing
 from include.sources.files import Source
 from include.sources.rows import Row, Unusable
+
+log = logging.getLogger(__name__)
 
 INPUT_SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.string()), ("text_hash", pa.binary(16))])
 HOPELESS_ROWS = 1000  # not UTF-8, and more than half of what was read: reading on is of no use
@@ -36,6 +39,7 @@ class InputPlan:
     shard_rows: int
     counts: Counts  # of the pass itself: `written` is the rows handed on
     unusable: tuple[Unusable, ...] = field(default=())  # the dead ones, for the dead-letter file
+    cut_by_limit: bool = False  # the input has rows behind those that `limit` allows: they are not read
 
     @property
     def shards(self) -> int:
@@ -75,7 +79,9 @@ def plan_input(source: Source, folder: Path, *, fingerprint: str, limit: int, sh
         msg = f"{source.path} has no usable row: {walk.read} read, all blank or broken."
         raise InputError(msg)
     counts = Counts(walk.read, walk.taken, dict(walk.skipped), len(walk.unusable)).check(str(source.path))
-    return InputPlan(str(source.path), fingerprint, walk.taken, shard_rows, counts, tuple(walk.unusable))
+    if walk.cut:
+        log.warning("%s: limit %d was reached; the rows behind it are not taken. 0 takes all.", source.path, limit)
+    return InputPlan(str(source.path), fingerprint, walk.taken, shard_rows, counts, tuple(walk.unusable), walk.cut)
 
 
 def read_planned(path: Path) -> list[Row]:
@@ -91,6 +97,7 @@ class _Walk:
         self.source, self.limit = source, limit
         self.read = self.taken = self.not_utf8 = 0
         self.first_not_utf8 = -1
+        self.cut = False  # rows are left behind the limit
         self.skipped: Counter[str] = Counter()
         self.unusable: list[Unusable] = []
 
@@ -101,6 +108,7 @@ class _Walk:
         ids = self.source.has_ids
         for row in self.source.rows():
             if self.limit and self.taken == self.limit:
+                self.cut = True
                 return
             self.read += 1
             if isinstance(row, Unusable):

@@ -253,6 +253,14 @@ def test_a_day_that_is_run_again_after_a_full_build_without_it_is_linked_again(l
     assert len(list(all_builds(linking.settings, "links-realtime", linking.index))) == 2
 
 
+def test_a_full_run_again_after_a_newer_one_is_refused_before_any_work(linking: LinkingStack) -> None:
+    old = new_run()
+    linking.link(old, limit=10)
+    linking.link(new_run(date=old.date + timedelta(days=1)), limit=10)
+    with pytest.raises(ContractError, match="newer"):
+        plan(linking.parameters(limit=10), old, linking.settings)
+
+
 def test_a_roll_back_to_an_index_of_another_name_is_refused(linking: LinkingStack) -> None:
     linking.link(limit=10)
     served = linking.served()

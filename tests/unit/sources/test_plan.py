@@ -32,6 +32,13 @@ def test_limit_takes_the_first_usable_texts(tmp_path: Path) -> None:
     assert plan.counts.read == 5
 
 
+def test_a_limit_that_leaves_rows_behind_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert not planned(tmp_path, b"a\nb\nc\n", limit=3)[0].cut_by_limit
+    assert not caplog.records
+    assert planned(tmp_path, b"a\nb\nc\nd\n", limit=3)[0].cut_by_limit
+    assert "limit 3 was reached" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [(b"\n \n", "no usable row: 2 read"), ("ファッション\nバッグ\n".encode("shift_jis"), "are not UTF-8, first row 0")],
