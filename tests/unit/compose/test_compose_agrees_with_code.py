@@ -34,6 +34,16 @@ def test_every_setting_is_a_field(services: dict[str, dict[str, Any]]) -> None:
     assert names - Settings.model_fields.keys() == set()
 
 
+def test_every_setting_that_is_not_set_can_be_given_in_one_file_to_every_process(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    processes = [service for service in services.values() if "environment" in service and embsearch(service)]
+    assert processes
+    for service in processes:
+        assert service["env_file"] == [{"path": "settings.env", "required": False}]
+    assert "settings.env" in (PROJECT_ROOT / ".gitignore").read_text().split()  # it may hold secrets
+
+
 def test_every_server_that_the_settings_name_is_set(bare_settings: None, services: dict[str, dict[str, Any]]) -> None:
     local = {name for name, value in Settings().model_dump().items() if "localhost" in str(value)}
     assert local
