@@ -59,20 +59,13 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
 
 
 def _vectors(to: str | None, settings: Settings) -> str:
+    from include.generations.promotion import roll_back_target  # noqa: PLC0415
     from include.vector_store.open import store_of  # noqa: PLC0415
 
     store = store_of(settings, settings.qdrant_url)
     try:
-        served = store.resolve(settings.collection)
         generations = store.generations(settings.collection)
-        if to is not None and to not in generations:
-            msg = f"{to} is no generation of {settings.collection}. There are: {generations}."
-            raise InputError(msg)
-        older = [name for name in generations if served is None or name < served]
-        if to is None and not older:
-            msg = f"{settings.collection} has no generation before {served}."
-            raise InputError(msg)
-        generation = to or older[-1]
+        generation = roll_back_target(settings.collection, store.resolve(settings.collection), generations, to)
         store.promote(settings.collection, generation)
     finally:
         store.close()

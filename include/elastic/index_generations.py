@@ -17,8 +17,9 @@ from typing import Any
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from include.elastic.errors import translated
-from include.errors import ContractError, GateFailed, InputError
+from include.errors import ContractError, GateFailed
 from include.generations.names import SEPARATOR, check_alias, generation_name
+from include.generations.promotion import roll_back_target
 
 log = logging.getLogger(__name__)
 
@@ -172,16 +173,7 @@ class IndexGenerations:
         Raises:
             InputError: there is none to go back to.
         """
-        if to is None:
-            served = self.resolve()
-            older = [name for name in self.generations() if served is None or name < served]
-            if not older:
-                msg = f"{self.alias} has no generation before {served}. There are: {self.generations() or 'none'}."
-                raise InputError(msg)
-            to = older[-1]
-        elif to not in self.generations():
-            msg = f"{to} is no generation that {self.alias} served. There are: {self.generations() or 'none'}."
-            raise InputError(msg)
+        to = roll_back_target(self.alias, self.resolve(), self.generations(), to)
         self.promote(to)
         return to
 

@@ -1,8 +1,10 @@
-"""What a finished generation must be to take a name: newer than the served one, and not much smaller."""
+"""Which generation may take a name: a finished one that is newer and not much smaller, or in a roll back an earlier."""
 
 from __future__ import annotations
 
-from include.errors import ContractError, GateFailed
+from collections.abc import Sequence
+
+from include.errors import ContractError, GateFailed, InputError
 from include.generations.names import alias_of
 
 
@@ -33,3 +35,22 @@ def refuse_shrinking(generation: str, rows: int, served_rows: int, *, min_share:
             f"min_share asks for, so it is not served ({taken}). When that is meant, run again with min_share 0."
         )
         raise GateFailed(msg)
+
+
+def roll_back_target(alias: str, served: str | None, generations: Sequence[str], to: str | None) -> str:
+    """``to``, or else the newest of ``generations`` (oldest first) before the served one.
+
+    Raises:
+        InputError: there is no such generation, or none before.
+    """
+    there = f"There are: {', '.join(generations) or 'none'}."
+    if to is not None:
+        if to not in generations:
+            msg = f"{to} is no generation of {alias}. {there}"
+            raise InputError(msg)
+        return to
+    older = [name for name in generations if served is None or name < served]
+    if not older:
+        msg = f"{alias} has no generation before {served}. {there}"
+        raise InputError(msg)
+    return older[-1]

@@ -27,7 +27,7 @@ def version_files(manifest: Manifest, folder: Path, runtime: Runtime) -> dict[st
 def code_files(kind: Kind, runtime: Runtime) -> dict[str, Path]:
     """Name in the version's folder → source, of a model of ``kind``."""
     if runtime == "tensorrt":
-        return {"model.py": TOKENIZER / "model.py"}
+        return {"model.py": TOKENIZER / "model.py", "texts.py": CPU / "texts.py"}
     if runtime == "packed":
         shared = {name: CPU / name for name in ("model.py", "texts.py")}
         return shared | {path.name: path for path in sorted(PACKED.glob("*.py"))}

@@ -48,6 +48,13 @@ def parameters_of(context: Mapping[str, Any], kind: type[P], *, settings: Settin
     return kind.checked(values | {name: getattr(settings, name) for name in untouched})
 
 
+def whole_when_caused(parameters: P, context: Mapping[str, Any]) -> P:
+    """Without the form's ``limit`` when an asset event caused the run: nobody chose it, and it would cut the input."""
+    if not event_extras(context) or "limit" in (context["dag_run"].conf or {}):
+        return parameters
+    return parameters.model_copy(update={"limit": 0})
+
+
 def event_extras(context: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The extras of the asset events that caused this run, oldest first."""
     events = [event for batch in context.get("triggering_asset_events", {}).values() for event in batch]

@@ -12,9 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.errors import InputError
 from include.linking.parameters import LinkingParameters
 from include.settings import Settings
-from search_ops.operators.build import whole_when_caused
 from search_ops.operators.linking import LinkingPlanOperator
-from search_ops.run_context import parameters_of
+from search_ops.run_context import parameters_of, whole_when_caused
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 

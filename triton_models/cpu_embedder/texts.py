@@ -19,9 +19,7 @@ class Texts:
         self.token_budget = int(parameters["token_budget"])
         self.pad_token_id = int(parameters["pad_token_id"])
         self.sparse = parameters.get("kind") == "text_sparse"
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(int(parameters["max_length"]))
+        self.tokenizer = open_tokenizer(folder, int(parameters["max_length"]))
 
     def warm_up(self):
         """One run of the graph."""
@@ -60,6 +58,14 @@ class Texts:
             ids[line, : lengths[row]] = encodings[row].ids
             mask[line, : lengths[row]] = 1
         return ids, mask
+
+
+def open_tokenizer(folder, max_length):
+    """The tokenizer of a version, which cuts at ``max_length`` tokens and does not pad."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    return tokenizer
 
 
 def decoded(value, row):

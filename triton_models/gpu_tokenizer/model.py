@@ -1,17 +1,20 @@
 """Triton Python-backend model: texts to token ids for an encoder on a GPU, the first step of an ensemble.
 
 The rows of a request are padded to one of a few lengths, so that the encoder's requests have equal shapes: only such
-are joined into one execution. Runs inside the server's stub process, so it imports nothing of this project.
+are joined into one execution. Runs inside the server's stub process, so it imports nothing of this project but the
+file beside it.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from tokenizers import Tokenizer
 
-MAX_BYTES = 1_000_000  # of one text, tokenised whole before it is cut at the model's length
+sys.path.append(str(Path(__file__).parent))
+
+from texts import decoded, open_tokenizer
 
 
 class TritonPythonModel:
@@ -23,9 +26,7 @@ class TritonPythonModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         self.lengths = [int(length) for length in parameters["lengths"].split(",")]
         self.pad_token_id = int(parameters["pad_token_id"])
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(self.lengths[-1])
+        self.tokenizer = open_tokenizer(folder, self.lengths[-1])
 
     def execute(self, requests):
         return [self.answer(request) for request in requests]
@@ -51,16 +52,6 @@ class TritonPythonModel:
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = 1
         return ids, mask
-
-
-def decoded(value, row):
-    """The text of row ``row``."""
-    if len(value) > MAX_BYTES:
-        raise ValueError(f"TEXT {row} has {len(value):,} bytes, at most {MAX_BYTES:,} are taken: cut it")
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"TEXT {row} is not UTF-8: {error}") from error
 
 
 def failed(message, code="INTERNAL"):

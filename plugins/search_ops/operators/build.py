@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
@@ -13,9 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.parameters import Parameters
 from include.settings import Settings
 from search_ops.connections import settings_with_connections
-from search_ops.run_context import event_extras, parameters_of, run_date, run_of, tell
-
-P = TypeVar("P", bound=Parameters)
+from search_ops.run_context import event_extras, parameters_of, run_date, run_of, tell, whole_when_caused
 
 CHATTY = ("elastic_transport", "httpx", "urllib3")
 
@@ -94,13 +92,6 @@ class PlanOperator(SearchOperator):
         if not (PROJECT_ROOT / path).exists():
             msg = f"No input for {day}: {PROJECT_ROOT / path} does not exist. Nothing to do."
             raise AirflowSkipException(msg)
-
-
-def whole_when_caused(parameters: P, context: Mapping[str, Any]) -> P:
-    """Without the form's ``limit`` when an asset event caused the run: nobody chose it, and it would cut the input."""
-    if not event_extras(context) or "limit" in (context["dag_run"].conf or {}):
-        return parameters
-    return parameters.model_copy(update={"limit": 0})
 
 
 class ShardsOperator(SearchOperator):
