@@ -75,3 +75,4 @@ lock: ## lock requirements/*.in anew; UPGRADE=1 takes the newest versions
 	@$(LOCK) requirements/dev.in -o requirements/dev.txt
 	@$(LOCK) requirements/triton.in -o requirements/triton.txt
 	@$(LOCK) requirements/export.in -o requirements/export.txt
+	@for name in containers containers-triton containers-triton-gpu; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt; done
