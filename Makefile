@@ -5,6 +5,9 @@ NOTHING := echo "Nothing is installed, so nothing runs: 'make up' installs and s
 LOCK := .local/bootstrap/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url $(if $(UPGRADE),--upgrade)
 
+# Tests that run side by side; each worker starts servers of its own, up to 3 GB of memory.
+WORKERS ?= 2
+
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -52,7 +55,7 @@ dags: tools ## check the DAGs
 	@$(BIN)/python -m pytest tests/dags
 
 integration: tools ## run the tests on real servers, which they start on free ports
-	@$(BIN)/python -m pytest tests/integration
+	@$(BIN)/python -m pytest tests/integration -n $(WORKERS) --dist loadgroup --durations=30
 
 docs: tools ## write docs/dags.md anew from the DAGs
 	@AIRFLOW_HOME=$(CURDIR)/.local/airflow-docs PYTHONPATH=.:plugins $(BIN)/python -m search_ops.dag_docs

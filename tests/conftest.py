@@ -13,6 +13,13 @@ from include.local_stack.ports import free_ports
 from include.settings import PROJECT_ROOT, Settings, get_settings
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs beside what: a file's tests stay together, and all that share the whole stack, as it is started once."""
+    for item in items:
+        shared = "running_stack" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("stack" if shared else str(item.path)))
+
+
 @pytest.fixture
 def bare_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Settings as documented: nothing from this machine's environment or from a local stack."""

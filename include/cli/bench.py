@@ -99,7 +99,7 @@ def link(settings: Settings, scale: float) -> list[Figure]:
     from include.bench import linking  # noqa: PLC0415
 
     keywords, products = round(linking.KEYWORDS * scale), round(linking.PRODUCTS * scale)
-    return [linking.linking(settings, keywords=keywords, products=products, repeats=repeats(scale))]
+    return linking.linking(settings, keywords=keywords, products=products, repeats=repeats(scale))
 
 
 def memory(settings: Settings, scale: float) -> list[Figure]:
@@ -108,6 +108,13 @@ def memory(settings: Settings, scale: float) -> list[Figure]:
 
     keywords, products = round(linking.KEYWORDS * scale), round(linking.PRODUCTS * scale)
     return [linking.memory(settings, keywords=keywords, small=products, large=10 * products)]
+
+
+def playlists(settings: Settings, scale: float) -> list[Figure]:
+    """The playlist cache in one transaction against one SET for every key."""
+    from include.bench.playlists import IDS, playlist_figures  # noqa: PLC0415
+
+    return playlist_figures(settings, ids=round(IDS * scale), repeats=repeats(scale))
 
 
 def full_size(settings: Settings, scale: float) -> list[Figure]:
@@ -129,7 +136,7 @@ def gpu(settings: Settings, scale: float) -> list[Figure]:
 DOCUMENTED_UPSERTS = 3_700.0  # vectors/s, a statement and not a measurement of ours
 
 STAGES: dict[str, Callable[[Settings, float], list[Figure]]] = {
-    "embed": embed, "search": search, "bulk": bulk, "link": link, "memory": memory,
+    "embed": embed, "search": search, "bulk": bulk, "link": link, "memory": memory, "playlists": playlists,
 }  # fmt: skip
 
 # Not among all: they need minutes, much disk, or a GPU.

@@ -125,7 +125,8 @@ def show(settings: Settings, summaries: dict[str, dict[str, Any]], wall: float) 
     from include.linking.documents import sample_documents  # noqa: PLC0415
     from include.local_stack.airflow import USER  # noqa: PLC0415
     from include.local_stack.stack import local_airflow  # noqa: PLC0415
-    from include.sources.build import Build, builds_root  # noqa: PLC0415
+    from include.sources.build import Build  # noqa: PLC0415
+    from include.sources.builds import builds_root  # noqa: PLC0415
 
     links = summaries["product_linking"]
     build = Build.load(builds_root(settings, "links") / links["generation"])

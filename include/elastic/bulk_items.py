@@ -11,20 +11,9 @@ import orjson
 
 from include.elastic.document_id import MAX_ID_BYTES
 from include.elastic.documents import Document
+from include.elastic.errors import is_transient
 
 SECURITY = "security_exception"
-LATER = frozenset(
-    {
-        "es_rejected_execution_exception",
-        "circuit_breaking_exception",
-        "unavailable_shards_exception",
-        "no_shard_available_action_exception",
-        "cluster_block_exception",
-        "node_closed_exception",
-        "node_not_connected_exception",
-        "process_cluster_event_timeout_exception",
-    }
-)
 
 
 class Unsendable(Exception):
@@ -85,6 +74,6 @@ def outcome(answer: Mapping[str, Any]) -> Outcome:
         return Outcome.INDEXED
     if status == 409 and kind == "version_conflict_engine_exception":
         return Outcome.OLDER
-    if status == 429 or status >= 500 or kind in LATER:
+    if is_transient(status, kind):
         return Outcome.LATER
     return Outcome.DENIED if kind == SECURITY else Outcome.DEAD

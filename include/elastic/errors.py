@@ -6,12 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from elastic_transport import ConnectionTimeout, TlsError, TransportError
+from elastic_transport import ConnectionTimeout, SerializationError, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from include.errors import AccessDenied, EmbsearchError, FatalError, InputError, ServiceUnavailable
 
 TRANSIENT_STATUSES = frozenset({408, 429, 502, 503, 504})
+# What passes by itself whatever status it comes with: 403 for a block while a disk is full, 500 for a node that ends.
+TRANSIENT_KINDS = frozenset(
+    {
+        "es_rejected_execution_exception",
+        "circuit_breaking_exception",
+        "unavailable_shards_exception",
+        "no_shard_available_action_exception",
+        "cluster_block_exception",
+        "node_closed_exception",
+        "node_not_connected_exception",
+        "process_cluster_event_timeout_exception",
+    }
+)
 
 
 @contextmanager
@@ -49,12 +62,20 @@ def meaning(error: Exception, action: str, hosts: str) -> EmbsearchError:
         return AccessDenied(msg)
     if isinstance(error, UnsupportedProductError):
         return FatalError(f"{hosts} is not Elasticsearch: {error}. Check EMBSEARCH_ES_URL.")
+    if isinstance(error, SerializationError):
+        msg = f"{hosts} does not answer as Elasticsearch does ({action}): {error}. Check EMBSEARCH_ES_URL, and proxies."
+        return FatalError(msg)
     what = "does not answer in time" if isinstance(error, ConnectionTimeout) else "cannot be reached"
     msg = (
         f"Elasticsearch at {hosts} {what} ({action}). Start it (`make up`), or correct EMBSEARCH_ES_URL: "
         "host, port, and https:// for a server with TLS."
     )
     return ServiceUnavailable(msg)
+
+
+def is_transient(status: int, kind: str) -> bool:
+    """Whether a refused request, or one refused document of a bulk request, may succeed when sent again."""
+    return status in TRANSIENT_STATUSES or kind in TRANSIENT_KINDS
 
 
 def is_certificate_error(error: Exception) -> bool:
@@ -82,10 +103,10 @@ def _refusal(error: ApiError, prefix: str) -> EmbsearchError:
     kind, reason = reason_of(error)
     if status == 401:
         return AccessDenied(f"{prefix}the user and password, or the API key, are refused. Check the credentials.")
-    if status == 403 and kind != "cluster_block_exception":  # a HEAD request is answered without a type and a reason
-        return AccessDenied(f"{prefix}the login is right but lacks the right. Grant it to this user or key. {reason}")
-    if status in TRANSIENT_STATUSES:
+    if is_transient(status, kind):
         return ServiceUnavailable(f"{prefix}it refuses for now (HTTP {status} {kind}: {reason}). Try again later.")
+    if status == 403:  # a HEAD request is answered without a type and a reason
+        return AccessDenied(f"{prefix}the login is right but lacks the right. Grant it to this user or key. {reason}")
     if status == 404:
         return InputError(f"{prefix}{reason or 'it does not exist'}. Check the name.")
     return FatalError(f"{prefix}HTTP {status} {kind}: {reason}")

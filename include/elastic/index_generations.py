@@ -11,14 +11,14 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
+from include.elastic.adoption import clone_as_generation
 from include.elastic.errors import translated
 from include.errors import ContractError, GateFailed
-from include.generations.names import SEPARATOR, check_alias, generation_name
+from include.generations.names import SEPARATOR, check_alias
 from include.generations.promotion import roll_back_target
 
 log = logging.getLogger(__name__)
@@ -158,7 +158,8 @@ class IndexGenerations:
         actions: list[dict[str, Any]] = [{"add": {"index": generation, "alias": self.alias, "is_write_index": True}}]
         previous = holders[-1] if holders else None
         if self.alias in holders:
-            previous = self._keep_as_generation()
+            previous, replicas = clone_as_generation(self.client, self.alias)
+            self._mark(previous, SERVED, **{REPLICAS: replicas})
             actions.insert(0, {"remove_index": {"index": self.alias}})
         else:
             actions += [{"remove": {"index": old, "alias": self.alias}} for old in holders if old != generation]
@@ -267,17 +268,3 @@ class IndexGenerations:
             }
             for name in sorted(found)
         }
-
-    def _keep_as_generation(self) -> str:
-        """Clone the index that has the alias' name; return the clone's. Writers are held off from here on."""
-        with translated(self.client, f"keep index {self.alias} as a generation"):
-            settings = self.client.indices.get_settings(index=self.alias)[self.alias]["settings"]["index"]
-            created = datetime.fromtimestamp(int(settings["creation_date"]) / 1000, UTC)
-            name = generation_name(self.alias, created, hashlib.sha256(settings["uuid"].encode()).hexdigest())
-            self.client.options(ignore_status=404).indices.delete(index=name)  # of an attempt that was interrupted
-            self.client.indices.add_block(index=self.alias, block="write")
-            patient = self.client.options(request_timeout=FORCE_MERGE_SECONDS)
-            patient.indices.clone(index=self.alias, target=name, settings={"index.blocks.write": None})
-            self._mark(name, SERVED, **{REPLICAS: int(settings["number_of_replicas"])})
-        log.info("The data of index %s are kept as %s", self.alias, name)
-        return name

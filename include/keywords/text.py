@@ -24,7 +24,8 @@ from include.generations.run import Run
 from include.generations.shards import ShardManifest
 from include.keywords.parameters import TextIndexParameters
 from include.settings import Settings
-from include.sources.build import Build, begin, prune_builds
+from include.sources.build import Build
+from include.sources.builds import begin, prune_builds
 from include.sources.files import Source, find_input
 from include.sources.rows import Row
 

@@ -26,7 +26,8 @@ from include.generations.vectors import from_column, to_column
 from include.keywords.parameters import VectorIndexParameters
 from include.keywords.reuse import KnownVectors
 from include.settings import Settings
-from include.sources.build import Build, all_builds, begin, prune_builds
+from include.sources.build import Build
+from include.sources.builds import all_builds, begin, prune_builds
 from include.sources.files import Source, find_input
 from include.sources.plan import text_hash
 from include.triton.client import TritonClient

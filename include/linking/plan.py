@@ -18,7 +18,8 @@ from include.generations.run import Run
 from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
 from include.settings import Settings
-from include.sources.build import Build, begin
+from include.sources.build import Build
+from include.sources.builds import begin
 from include.sources.files import Source, find_input
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder

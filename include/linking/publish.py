@@ -24,7 +24,8 @@ from include.linking.parameters import LinkingParameters
 from include.linking.plan import KIND, KIND_REALTIME
 from include.linking.shards import linked_batches, linked_counts
 from include.settings import Settings
-from include.sources.build import Build, all_builds, prune_builds
+from include.sources.build import Build
+from include.sources.builds import all_builds, prune_builds
 
 log = logging.getLogger(__name__)
 

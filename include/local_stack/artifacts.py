@@ -88,7 +88,7 @@ def _download(artifact: MavenArtifact, target: Path) -> None:
             if time.monotonic() - reported > REPORT_SECONDS:
                 reported = time.monotonic()
                 log.info("%s: %s of %s", artifact.name, _megabytes(done), _megabytes(artifact.size))
-    if digest.hexdigest() != artifact.sha512:
+    if digest.hexdigest() != artifact.sha512 or done != artifact.size:
         msg = (
             f"{artifact.coordinates} came with other content than expected ({done:,} bytes, SHA-512 "
             f"{digest.hexdigest()[:16]}… instead of {artifact.size:,} bytes, {artifact.sha512[:16]}…). "

@@ -6,7 +6,7 @@ Its facts are the collection's own metadata, which needs Qdrant 1.16 or newer.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from qdrant_client import QdrantClient, models
 
@@ -18,8 +18,9 @@ BEGUN = "begun"  # the metadata's key that each generation has: when its build b
 SEALED = "points"  # the one that only a sealed generation has
 
 POLL_SECONDS = 0.5
-SETTLE_SECONDS = 3.0  # green for so long, with nothing more indexed: all segments are under the threshold
+SETTLE_SECONDS = 3.0  # green for so long, with nothing more indexed: what is left is in segments under the threshold
 GRAPH_SECONDS = 3600.0
+FLOAT_BYTES = 4
 
 
 def metadata(client: QdrantClient, collection: str) -> dict[str, Any]:
@@ -75,7 +76,10 @@ def wait_for_graph(connection: QdrantConnection, generation: str, points: int) -
         now = time.monotonic()
         if not green or indexed != before:
             before, settled = indexed, now
-        if green and (indexed >= points or now - settled >= SETTLE_SECONDS):
+        settled_for = now - settled
+        if green and (
+            indexed >= points or (settled_for >= SETTLE_SECONDS and not _needs_graph(state, points, indexed))
+        ):
             return indexed
         if now > deadline:
             msg = (
@@ -84,3 +88,10 @@ def wait_for_graph(connection: QdrantConnection, generation: str, points: int) -
             )
             raise ServiceUnavailable(msg)
         time.sleep(POLL_SECONDS)
+
+
+def _needs_graph(state: models.CollectionInfo, points: int, indexed: int) -> bool:
+    """Whether the server has not begun, although so many vectors cannot all be in segments under the threshold."""
+    vectors = cast(models.VectorParams, state.config.params.vectors)
+    kilobytes = points * vectors.size * FLOAT_BYTES / 1024
+    return indexed == 0 and kilobytes > hnsw.INDEXING_THRESHOLD_KB * state.segments_count

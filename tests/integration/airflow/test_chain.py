@@ -15,6 +15,8 @@ from elasticsearch import Elasticsearch
 from include.errors import InputError
 from include.linking.parameters import LinkingParameters
 from include.local_stack import stack
+from include.sources.build import Build
+from include.sources.builds import builds_root
 from tests.integration.airflow.conftest import FEW
 from tests.integration.running_stack import DAILY_PRODUCTS, DAYS, KEYWORDS, PRODUCTS, RunningStack
 
@@ -31,6 +33,14 @@ def test_one_export_leads_to_linked_products(running_stack: RunningStack, chain:
     assert chain["product_linking"]["keyword_generation"] == chain["keyword_vector_index"]["generation"]
     assert running_stack.documents("product_keywords") == PRODUCTS
     assert running_stack.documents("keywords") == KEYWORDS
+
+
+def test_a_run_that_an_event_caused_takes_all_of_the_input_whatever_the_form_s_limit_is(
+    running_stack: RunningStack, chain: dict[str, dict[str, Any]]
+) -> None:
+    assert LinkingParameters().limit > 0
+    build = Build.load(builds_root(running_stack.settings, "links") / chain["product_linking"]["generation"])
+    assert build.facts["parameters"]["limit"] == 0
 
 
 def test_what_the_demo_shows_is_true_and_its_queries_work(

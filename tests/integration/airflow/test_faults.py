@@ -10,7 +10,8 @@ from elasticsearch import Elasticsearch
 
 from include.local_stack import members, stack
 from include.local_stack.airflow_api import FINISHED
-from include.sources.build import Build, all_builds
+from include.sources.build import Build
+from include.sources.builds import all_builds
 from tests.integration.airflow.conftest import FEW
 from tests.integration.running_stack import PRODUCTS, RunningStack
 from tests.integration.runs import stamps

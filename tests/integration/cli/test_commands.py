@@ -20,7 +20,7 @@ from include.elastic.replay import dead_letter_folder
 from include.linking.parameters import LinkingParameters
 from include.local_stack.ports import free_ports
 from include.settings import PROJECT_ROOT
-from include.sources.build import all_builds
+from include.sources.builds import all_builds
 from include.sources.generators import generate
 from search_ops.forms import form
 from tests.integration.cli.conftest import KEYWORDS, PRODUCTS, CommandLine

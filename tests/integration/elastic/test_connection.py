@@ -46,6 +46,17 @@ def test_a_dead_host_among_several_does_not_disturb(
                 write_one(client, make_index(client, f"{hosts.index(dead)}-{number}"), dead_letters)
 
 
+def test_nor_does_it_disturb_with_tls_and_a_login(
+    secured_elasticsearch: SecuredElasticsearch, make_index: MakeIndex, dead_letters: Path
+) -> None:
+    known = secured_elasticsearch.connection
+    dead = f"https://127.0.0.1:{free_ports(1)[0]}"
+    for hosts in ((dead, *known.hosts), (*known.hosts, dead)):
+        with connect(dataclasses.replace(known, hosts=hosts)) as client:
+            for number in range(4):
+                write_one(client, make_index(client, f"{hosts.index(dead)}-{number}"), dead_letters)
+
+
 def test_a_login_and_the_authority_open_a_secured_server(
     secured_elasticsearch: SecuredElasticsearch, make_index: MakeIndex, dead_letters: Path
 ) -> None:

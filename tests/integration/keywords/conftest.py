@@ -16,7 +16,8 @@ from tritonclient import http
 from include.generations.run import Run
 from include.keywords.parameters import TextIndexParameters, VectorIndexParameters
 from include.settings import Settings
-from include.sources.build import Build, all_builds
+from include.sources.build import Build
+from include.sources.builds import all_builds
 from include.sources.generators import generate
 from include.vector_store.collection import keyword_table
 from include.vector_store.open import open_store

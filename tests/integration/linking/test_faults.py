@@ -22,7 +22,8 @@ from pydantic import SecretStr
 from include.errors import EmbsearchError
 from include.linking.workflow import plan, publish, run_shards
 from include.settings import Settings
-from include.sources.build import Build, all_builds
+from include.sources.build import Build
+from include.sources.builds import all_builds
 from tests.integration import runs
 from tests.integration.elasticsearch_server import ElasticsearchServer, SecuredElasticsearch
 from tests.integration.linking.conftest import PRODUCTS, SHARD_ROWS, LinkingStack

@@ -15,7 +15,7 @@ from include.elastic.document_id import document_id
 from include.elastic.index_generations import IndexGenerations
 from include.errors import ContractError, GateFailed, InputError
 from include.linking.workflow import plan, publish, run_shards
-from include.sources.build import all_builds
+from include.sources.builds import all_builds
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.collection import keyword_table

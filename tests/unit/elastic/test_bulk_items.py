@@ -49,6 +49,8 @@ def test_what_would_spoil_a_request_is_found_before_it_is_sent(document: Documen
         (429, "circuit_breaking_exception", Outcome.LATER),
         (503, "unavailable_shards_exception", Outcome.LATER),
         (500, "node_closed_exception", Outcome.LATER),
+        (500, "null_pointer_exception", Outcome.DEAD),
+        (502, "", Outcome.LATER),
         (403, "cluster_block_exception", Outcome.LATER),
         (403, "security_exception", Outcome.DENIED),
         (400, "strict_dynamic_mapping_exception", Outcome.DEAD),

@@ -20,7 +20,7 @@ from include.errors import SetupError
 from include.local_stack.artifacts import MavenArtifact, fetch
 from include.settings import Settings
 
-CONTENT = b"content " * 1000
+CONTENT = b"content " * 150_000  # 1.2 MB
 ARTIFACT = MavenArtifact("org.example", "thing", "1.0", "zip", len(CONTENT), hashlib.sha512(CONTENT).hexdigest())
 
 
@@ -66,9 +66,9 @@ def test_a_download_is_announced_kept_and_not_repeated(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.INFO)
-    path = fetch(replace(ARTIFACT, size=123_400_000), settings)
+    path = fetch(ARTIFACT, settings)
     assert path.read_bytes() == CONTENT
-    assert caplog.messages == ["Downloading org.example:thing:zip:1.0 (123 MB)"]
+    assert caplog.messages == ["Downloading org.example:thing:zip:1.0 (1 MB)"]
     assert fetch(ARTIFACT, settings) == path
     assert repository.asked == 1
     assert capfd.readouterr().out == ""
@@ -87,9 +87,14 @@ def test_other_content_than_expected_is_not_kept(repository: Repository, setting
         fetch(ARTIFACT, settings)
 
 
+def test_a_size_that_is_announced_wrongly_is_found(repository: Repository, settings: Settings) -> None:
+    with refused(repository, settings, r"1,200,000 bytes.*instead of 99 bytes"):
+        fetch(replace(ARTIFACT, size=99), settings)
+
+
 def test_an_artifact_that_is_not_there_is_told_by_its_coordinates(repository: Repository, settings: Settings) -> None:
     repository.status = 404
-    with refused(repository, settings, r"org\.example:thing:zip:1\.0 \(0 MB\): HTTP 404.*proxy"):
+    with refused(repository, settings, r"org\.example:thing:zip:1\.0 \(1 MB\): HTTP 404.*proxy"):
         fetch(ARTIFACT, settings)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from include.generations.counts import Counts
 from include.generations.files import sha256_of
 from include.generations.run import Run
 from include.settings import Settings
-from include.sources.build import Build, all_builds, begin, prune_builds
+from include.sources.build import Build
+from include.sources.builds import all_builds, begin, prune_builds
 from include.sources.files import Source
 from include.sources.plan import InputPlan, plan_input
 
@@ -100,6 +103,16 @@ def test_prune_drops_published_builds_that_are_not_kept_and_no_unfinished_one(co
     assert left == [published[2].generation, unfinished.generation]
 
 
+def test_prune_drops_what_nobody_resumed_for_a_week_and_nothing_that_goes_on(command: Asking, task: Asking) -> None:
+    left, resumed = command.again(key="left"), task.again()
+    for build in (left, resumed):
+        for path in (build.folder.folder / "plan.json", build.folder.folder):
+            os.utime(path, (time.time() - 8 * 24 * 3600,) * 2)
+    assert task.again().generation == resumed.generation
+    prune_builds(command.settings, "kind", "alias", keep=[])
+    assert [build.generation for build in all_builds(command.settings, "kind", "alias")] == [resumed.generation]
+
+
 def test_what_a_build_replaced_is_remembered_when_it_finds_itself_served(command: Asking) -> None:
     build = command.again()
     assert not build.took_name
@@ -118,7 +131,7 @@ def test_a_build_reads_its_input_once_to_recognise_it(command: Asking, monkeypat
         hashed.append(path)
         return sha256_of(path)
 
-    monkeypatch.setattr("include.sources.build.sha256_of", counted)
+    monkeypatch.setattr("include.sources.builds.sha256_of", counted)
     build = command.again()
     assert hashed == [command.source.path]
     assert build.input.fingerprint == sha256_of(command.source.path)
@@ -130,7 +143,7 @@ def test_a_file_that_is_still_being_written_is_refused(command: Asking, monkeypa
         source.path.write_text("a\nb\nc\nd\n")
         return planned
 
-    monkeypatch.setattr("include.sources.build.plan_input", written_meanwhile)
+    monkeypatch.setattr("include.sources.builds.plan_input", written_meanwhile)
     with pytest.raises(InputError, match="in.txt changed while it was read. Run this again"):
         command.again()
     monkeypatch.undo()
