@@ -11,10 +11,10 @@ WORKERS ?= 2
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install tools up down status logs demo test lint unit dags integration docs bench clean lock
+.PHONY: help install tools up down status logs demo demo-faiss test lint unit dags integration docs bench clean lock
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
 
 install: ## install what the command line and Airflow need (up to 1.5 GB, once)
 	@PYTHON="$(PYTHON)" sh requirements/bootstrap.sh
@@ -36,6 +36,9 @@ logs: ## follow the logs until Ctrl-C; of one service: make logs SERVICE=triton
 
 demo: install ## from nothing to linked products: install, start, export, deploy, index, link, show
 	@$(BIN)/embsearch demo
+
+demo-faiss: install ## seven FAISS indexes over MySQL: train, build, three days, a deletion, a roll back, playlists
+	@$(BIN)/embsearch demo-faiss
 
 test: lint unit dags integration ## check everything, on the real servers
 

@@ -6,7 +6,8 @@ Exports a model of the catalogue to one ONNX graph with pooling and normalisatio
 **Output:** a folder with `model.onnx`, its tokenizer or preprocessing, and `manifest.json`. The manifest holds the
 gate's figures: the graph is valid, batch and sequence are dynamic, and its vectors are those of the source model.
 
-Runs by hand. The first run makes the export environment, several GB. An export that stands already is not done again.
+Runs by hand. The first run makes the export environment, several GB. An export that stands already is not done again
+unless `force` is set.
 
 **When it fails:** nothing was deployed. A failed gate names the check and the figure.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
-from include.model_export.parameters import ModelParameters
+from include.model_export.parameters import ExportParameters
 from search_ops.assets import MODEL_EXPORT
 from search_ops.defaults import DEFAULT_ARGS
 from search_ops.forms import form
@@ -24,7 +25,7 @@ from search_ops.operators.models import ModelExportOperator
 with DAG(
     "model_export",
     schedule=None,
-    params=form(ModelParameters),
+    params=form(ExportParameters),
     default_args=DEFAULT_ARGS,
     max_active_runs=1,
     catchup=False,

@@ -7,9 +7,10 @@ For each product: embed its name, take its nearest keywords, write one document.
 first.
 
 Runs by hand with the form, or when new keyword vectors are served. Mode `bulk` builds a new index beside the served one
-and gives it the name when it is checked; the product file is then the whole truth, so products that only daily files
-brought must stand in it too. `realtime` writes into the served index. An event about another model than the one that
-this installation keeps fresh is skipped.
+and gives it the name when it is checked. Products that are served but not in the file, such as those that only daily
+files brought, leave with the old index, unless `keep_others` is on: they are then linked anew and kept, as in every run
+that new keyword vectors caused. `realtime` writes into the served index, with the keywords that its links lead to. An
+event about another model, collection or server than this installation keeps fresh is skipped.
 
 **When it fails:** the index served before goes on. Read the error in the log of the failed task, mend the cause,
 clear the task; finished shards are not done again.
@@ -35,7 +36,7 @@ with DAG(
     tags=["products", "triton", "qdrant", "elasticsearch"],
     doc_md=__doc__,
 ):
-    plan = LinkingPlanOperator(task_id="plan", follows=["model", "collection"])
+    plan = LinkingPlanOperator(task_id="plan", follows=["model", "collection", "qdrant_url"])
     build = plan.output["build"]
     link = LinkProductsOperator.partial(task_id="link", build=build, pool=POOL_TRITON).expand(number=plan.output)
     publish = LinkingPublishOperator(task_id="publish", build=build, pool=POOL_ELASTICSEARCH, outlets=[PRODUCT_LINKS])

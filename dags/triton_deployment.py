@@ -6,6 +6,7 @@ Puts an exported model beside the served version, checks it live, and switches t
 **Output:** Triton serves the new version under the model's name; earlier versions stay for a roll back.
 
 The new version is loaded under a name of its own first, warmed, and compared with the manifest's reference vectors.
+Versions that a served collection was made with stay loaded beside it. A run that several exports caused deploys each.
 
 **When it fails:** the version served before goes on serving, and the bad one is taken away. The message says which
 check did not pass.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
-from include.model_export.parameters import ModelParameters
+from include.model_export.parameters import DeployParameters
 from search_ops.assets import MODEL_EXPORT, SERVED_MODEL
 from search_ops.defaults import DEFAULT_ARGS, POOL_TRITON
 from search_ops.forms import form
@@ -24,7 +25,7 @@ from search_ops.operators.models import TritonDeployModelOperator
 with DAG(
     "triton_deployment",
     schedule=[MODEL_EXPORT],
-    params=form(ModelParameters),
+    params=form(DeployParameters),
     default_args=DEFAULT_ARGS,
     max_active_runs=1,
     catchup=False,

@@ -6,7 +6,8 @@ Puts back the version that was served before, or any other that is kept.
 **Output:** Triton serves that version under the model's name. What was served until now goes on beside it, for the
 collection that holds its vectors; keywords are then indexed anew, and products linked anew, by the runs that follow.
 
-The version is loaded and compared with its manifest's reference vectors before it is kept.
+The version is loaded and compared with its manifest's reference vectors before it is kept. Which version it is, is
+decided once a run: a retry or a cleared task goes on with the same.
 
 **When it fails:** the present version goes on serving. The message names the versions that are kept, or the check that
 did not pass.

@@ -13,8 +13,9 @@ from include.local_stack.ports import free_ports
 from include.settings import PROJECT_ROOT, Settings, get_settings
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs beside what: a file's tests stay together, and all that share the whole stack, as it is started once."""
+    """What runs beside what: a file's tests stay together, and so do all that share the whole stack, started once."""
     for item in items:
         shared = "running_stack" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("stack" if shared else str(item.path)))
@@ -58,7 +59,7 @@ def own_settings(tmp_path: Path, bare_settings: None) -> Iterator[Settings]:
 
 
 def remove_outside(settings: Settings) -> None:
-    """What Elasticsearch keeps elsewhere when root's folder is closed to its user, as pytest's are."""
-    for name in ("elasticsearch", "elasticsearch/node"):
+    """What servers keep elsewhere when root's folder is closed to their user, as pytest's are."""
+    for name in ("elasticsearch", "elasticsearch/node", "mariadb", "mariadb/node"):
         if (folder := reachable(settings.local_dir / name)).is_relative_to(OUTSIDE):
             shutil.rmtree(folder, ignore_errors=True)

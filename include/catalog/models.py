@@ -60,11 +60,16 @@ class ModelSpec(BaseModel):
         if not isinstance(entry, dict):
             return entry
         joint = str(entry.get("kind", "text")).startswith(("clip_", "clap_"))
-        filled = {"pooling": "projection" if joint else "mean"} | entry
-        if (filled["pooling"] == "projection") != joint:
-            msg = f"pooling {filled['pooling']} does not go with kind {entry.get('kind', 'text')}"
+        pooling = entry.get("pooling", "projection" if joint else "mean")
+        if (pooling == "projection") != joint:
+            msg = f"pooling {pooling} does not go with kind {entry.get('kind', 'text')}"
             raise ValueError(msg)
-        return filled
+        return {"pooling": "projection"} | entry if joint else entry
+
+    @property
+    def names_pooling(self) -> bool:
+        """Whether the entry says how token vectors are pooled, or leaves it to the default."""
+        return "pooling" in self.model_fields_set
 
     @property
     def medium(self) -> Medium:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from include.cli import demo, jobs, models, rollback, search, stack
+from include.cli import demo, demo_faiss, faiss, jobs, models, mysql, playlists, rollback, search, stack
 from include.cli.bench import app as bench_app
 
 app = typer.Typer(
@@ -18,6 +18,10 @@ app.add_typer(models.app)
 app.add_typer(search.app)
 app.add_typer(rollback.app)
 app.add_typer(demo.app)
+app.add_typer(demo_faiss.app)
+app.add_typer(faiss.app, name="faiss", help="The FAISS indexes over the tables of vectors.")
+app.add_typer(playlists.app, name="playlist", help="Sets of ids in Redis, for each programme and index type.")
+app.add_typer(mysql.app, name="mysql")
 app.add_typer(jobs.generate_app, name="generate")
 app.add_typer(bench_app, name="bench", help="Measure each stage beside its baseline.")
 app.add_typer(stack.app, name="stack", help="The local servers.")

@@ -37,7 +37,7 @@ def embed(settings: Settings, scale: float) -> list[Figure]:
     folder = exported_folder(settings.model, settings)
     count = round(bench_embed.TEXTS * scale)
     found = bench_embed.embed_figures(settings, folder, count=count, repeats=repeats(scale))
-    amx = found["runtime"] == "openvino"
+    amx = machine()["amx"]
     goals = {64: 5.0 if amx else 1.8, 256: 6.5 if amx else 1.8}
     medians = found["median"]
     return [

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from include.cli.dag_runs import caused_run as _caused_run
+from include.cli.dag_runs import finished
 from include.cli.session import command_session
-from include.errors import FatalError
 from include.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ log = logging.getLogger(__name__)
 KEYWORDS, PRODUCTS, DAILY_PRODUCTS = 5_000, 2_000, 200
 FIRST = "model_export"
 CHAIN = ("triton_deployment", "keyword_vector_index", "keyword_text_index", "product_linking")
-WAIT_FOR_EVENT_SECONDS = 120.0
-TOLD = {"none": "waiting"}  # Airflow's word for a task that waits for others
 
 
 @app.command("demo")
@@ -81,32 +80,8 @@ def run_chain(api: AirflowApi) -> dict[str, dict[str, Any]]:
     return summaries
 
 
-def _caused_run(api: AirflowApi, dag_id: str, since: datetime) -> str:
-    """The run of ``dag_id`` that an asset event started after ``since``."""
-    deadline = time.monotonic() + WAIT_FOR_EVENT_SECONDS
-    while time.monotonic() < deadline:
-        for run in reversed(api.runs(dag_id)):
-            if run["run_type"] == "asset_triggered" and datetime.fromisoformat(run["run_after"]) >= since:
-                return str(run["dag_run_id"])
-        time.sleep(1)
-    msg = f"No asset event started {dag_id} within {WAIT_FOR_EVENT_SECONDS:.0f} s. Is it paused? Look at its page."
-    raise FatalError(msg)
-
-
 def _finished(api: AirflowApi, dag_id: str, run: str) -> dict[str, Any]:
-    began = time.monotonic()
-
-    def report(states: dict[str, int]) -> None:
-        tasks = ", ".join(f"{count} {TOLD.get(state, state)}" for state, count in sorted(states.items()))
-        log.info("  %-22s %3.0f s  %s", dag_id, time.monotonic() - began, tasks)
-
-    state = api.wait(dag_id, run, report)
-    tasks = api.task_states(dag_id, run)
-    if state != "success":
-        failed = ", ".join(task for task, its_state in tasks.items() if its_state == "failed")
-        msg = f"{dag_id} failed in task {failed or 'unknown'}. Its log is on its page, and below .local/airflow/logs."
-        raise FatalError(msg)
-    summary: dict[str, Any] = api.xcom(dag_id, run, LAST_TASK[dag_id])
+    summary: dict[str, Any] = finished(api, dag_id, run, LAST_TASK[dag_id])
     return summary
 
 

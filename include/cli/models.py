@@ -6,38 +6,40 @@ import typer
 
 from include.cli.options import takes
 from include.cli.session import command_session
-from include.errors import GateFailed
-from include.model_export.parameters import CheckParameters, ModelParameters
+from include.errors import GateFailed, ServiceUnavailable
+from include.model_export.parameters import CheckParameters, DeployParameters, ExportParameters
 from include.settings import get_settings
 
 app = typer.Typer()
 
 
 @app.command("export")
-@takes(ModelParameters)
-def export(parameters: ModelParameters) -> None:
+@takes(ExportParameters)
+def export(parameters: ExportParameters) -> None:
     """Export a model to ONNX, through the gate."""
     from include.model_export.launch import export_model  # noqa: PLC0415 — help must be quick
     from include.model_export.manifest import Manifest  # noqa: PLC0415
 
     settings = get_settings()
     with command_session("export", settings):
-        folder = export_model(parameters.model, settings, **parameters.form)
+        folder = export_model(parameters.model, settings, force=parameters.force, **parameters.form)
         typer.echo(f"exported to {folder}")
         for name, value in Manifest.read(folder).summary().items():
             typer.echo(f"{name}: {value}")
 
 
 @app.command("deploy")
-@takes(ModelParameters)
-def deploy(parameters: ModelParameters) -> None:
+@takes(DeployParameters)
+def deploy(parameters: DeployParameters) -> None:
     """Serve an exported model on Triton."""
     from include.model_export.launch import exported_folder  # noqa: PLC0415
+    from include.triton.beside import needed_fingerprints  # noqa: PLC0415
     from include.triton.deploy import deploy as deploy_model  # noqa: PLC0415
 
-    settings = get_settings()
+    settings = get_settings().model_copy(update={"triton_runtime": parameters.runtime})
     with command_session("deploy", settings):
-        done = deploy_model(exported_folder(parameters.model, settings, **parameters.form), settings)
+        folder = exported_folder(parameters.model, settings, **parameters.form)
+        done = deploy_model(folder, settings, needed=needed_fingerprints(settings))
         what = "is served" if done.changed else "was served already"
         typer.echo(f"{done.model} version {done.version} {what} ({done.runtime}, {done.precision})")
         typer.echo(f"smallest cosine to the reference vectors: {done.figures.min_cosine:.6f}")
@@ -56,6 +58,10 @@ def check_model(parameters: CheckParameters) -> None:
     with command_session("check-model", get_settings()), TritonClient(parameters.kserve_url) as client:
         found = check(client, get_model(parameters.model))
         print_rows(rows_of(found))
+        if not (found.live and found.ready):
+            wrong = ", ".join(server.url for server in found.servers if server.fingerprint != found.fingerprint)
+            msg = f"Version {found.version} of {found.model} is not served by every server: see {wrong}."
+            raise ServiceUnavailable(msg)
         if not found.meaningful:
             msg = (
                 f"The vectors of {found.model} do not follow meaning: of two cosines above the first must be greater. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from enum import StrEnum
 from typing import Annotated
 
@@ -27,9 +28,14 @@ class What(StrEnum):
 def rollback(
     what: Annotated[What, typer.Argument(help="What to put back; names and servers are those of the settings.")],
     to: Annotated[str | None, typer.Option(help="A generation, or a model's version; else the one before.")] = None,
+    model: Annotated[str | None, typer.Option(help="Which model, where that is not the settings' own.")] = None,
 ) -> None:
     """Serve the generation (or the model's version) before the served one, or the one that is named."""
     settings = get_settings()
+    if model is not None:
+        if what is not What.MODEL:
+            raise typer.BadParameter("--model goes with `rollback model` alone.")
+        settings = settings.model_copy(update={"model": model})
     with command_session("rollback", settings):
         typer.echo(f"{what.value}: {put_back(what, to, settings)} is served")
 
@@ -41,12 +47,14 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
         InputError: there is nothing to go back to.
     """
     if what is What.MODEL:
-        from include.triton.deploy import rollback as rollback_model  # noqa: PLC0415 — help must be quick
+        from include.triton.beside import needed_fingerprints  # noqa: PLC0415 — help must be quick
+        from include.triton.deploy import rollback as rollback_model  # noqa: PLC0415
 
         if to is not None and not to.isdecimal():
             msg = f"{to!r} is no version of a model: give a number such as 2."
             raise InputError(msg)
-        done = rollback_model(settings.model, settings, to_version=int(to) if to else None)
+        needed = needed_fingerprints(settings)
+        done = rollback_model(settings.model, settings, to_version=int(to) if to else None, needed=needed)
         return f"{done.model} version {done.version}"
     if what is What.KEYWORD_VECTORS:
         return _vectors(to, settings)
@@ -59,14 +67,7 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
 
 
 def _vectors(to: str | None, settings: Settings) -> str:
-    from include.generations.promotion import roll_back_target  # noqa: PLC0415
     from include.vector_store.open import store_of  # noqa: PLC0415
 
-    store = store_of(settings, settings.qdrant_url)
-    try:
-        generations = store.generations(settings.collection)
-        generation = roll_back_target(settings.collection, store.resolve(settings.collection), generations, to)
-        store.promote(settings.collection, generation)
-    finally:
-        store.close()
-    return generation
+    with closing(store_of(settings, settings.qdrant_url)) as store:
+        return store.rollback(settings.collection, to)

@@ -27,13 +27,16 @@ _LIBRARIES = ("elastic_transport", "elasticsearch", "httpx", "httpcore", "urllib
 
 
 @contextmanager
-def command_session(command: str, settings: Settings) -> Iterator[Path]:
+def command_session(command: str, settings: Settings, *, job: str = "") -> Iterator[Path]:
     """Log to the terminal and to ``logs/<command>/<command>_<time>_<pid>.log``; turn failures into an exit status.
+
+    The runs of a ``job`` share a file a day, as is documented of those over MySQL: ``logs/<job>/<job>_<YYYYMMDD>.log``.
 
     Ctrl-C, `kill` and a closed terminal end a command in the same way.
     """
     now = datetime.now()  # noqa: DTZ005 — local time
-    log_file = settings.log_dir / command / f"{command}_{now:%Y%m%d_%H%M%S}_{os.getpid()}.log"
+    folder, name = (job, f"{job}_{now:%Y%m%d}") if job else (command, f"{command}_{now:%Y%m%d_%H%M%S}_{os.getpid()}")
+    log_file = settings.log_dir / folder / f"{name}.log"
     try:
         _log_to(log_file)
         with ended_like_ctrl_c():

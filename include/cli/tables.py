@@ -21,14 +21,16 @@ def print_counts(summary: dict[str, Any]) -> None:
     counts = summary["counts"]
     console.print(
         f"{summary.get('index') or summary.get('collection')} serves {summary['generation']}: "
-        f"read {counts['read']:,} = written {counts['written']:,} + skipped ({_reasons(counts['skipped'])}) "
+        f"read {counts['read']:,} = written {counts['written']:,} + skipped ({by_reason(counts['skipped'])}) "
         f"+ dead {counts['dead']:,}",
         soft_wrap=True,
     )
+    if "unusable" in summary:
+        console.print(f"Rows that cannot be used are in {summary['unusable']}", soft_wrap=True)
     if counts["dead"]:
         console.print(
             f"{counts['dead']:,} rows are dead letters. See why: embsearch replay. When the cause is mended: "
-            f"embsearch replay --run {summary['generation']} --no-dry-run",
+            f"embsearch replay --run {summary['run']} --no-dry-run",
             soft_wrap=True,
         )
     if "reused" in summary:
@@ -54,14 +56,15 @@ def print_letters(summary: dict[str, Any], *, sent: bool) -> None:
             soft_wrap=True,
         )
         return
-    skipped = _reasons(summary["skipped"])
+    skipped = by_reason(summary["skipped"])
     console.print(
         f"Sent {total:,}: indexed {summary['indexed']:,}, skipped ({skipped}), dead again {summary['dead']:,}",
         soft_wrap=True,
     )
 
 
-def _reasons(skipped: dict[str, int]) -> str:
+def by_reason(skipped: dict[str, int]) -> str:
+    """How many rows were skipped for which reason."""
     return ", ".join(f"{rows:,} {reason}" for reason, rows in skipped.items()) or "none"
 
 

@@ -19,7 +19,7 @@ from include.elastic.adoption import clone_as_generation
 from include.elastic.errors import translated
 from include.errors import ContractError, GateFailed
 from include.generations.names import SEPARATOR, check_alias
-from include.generations.promotion import roll_back_target
+from include.generations.promotion import left_by, outdated, roll_back_target
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ ABANDONED_SECONDS = 7 * 24 * 3600.0
 FORCE_MERGE_SECONDS = 3600.0
 LOADING, READY, SERVED = "loading", "ready", "served"  # the last one for good, from the first promote on
 STATE, REPLICAS, SCHEMA = "state", "replicas", "schema"  # keys of _meta that are ours
+LEFT = "rolled_back"  # likewise: true of a generation that a roll back left
 KIND = "kind"  # the key of _meta that says what an index holds
 
 
@@ -146,12 +147,12 @@ class IndexGenerations:
             InputError: there is no such generation.
             ContractError: it is not finalised.
         """
-        state = self.meta(generation).get(STATE)
-        if state == LOADING:
+        meta = self.meta(generation)
+        if meta.get(STATE) == LOADING:
             msg = f"{generation} is not finalised, so readers would see it half-built: not promoted."
             raise ContractError(msg)
-        if state != SERVED:
-            self._mark(generation, SERVED)
+        if meta.get(STATE) != SERVED or meta.get(LEFT):
+            self._mark(generation, SERVED, **{LEFT: False})
         holders = self._holders()
         if generation in holders and len(holders) == 1:
             return generation
@@ -171,12 +172,19 @@ class IndexGenerations:
     def rollback(self, to: str | None = None) -> str:
         """Serve ``to``, or else the newest generation before the served one; return its name.
 
+        What is newer than it, up to the one that was served, is no default target from now on and does not count for
+        :meth:`prune`, until it is served again.
+
         Raises:
             InputError: there is none to go back to.
         """
-        to = roll_back_target(self.alias, self.resolve(), self.generations(), to)
-        self.promote(to)
-        return to
+        served, facts = self.resolve(), self._served()
+        left = [name for name in facts if facts[name][LEFT]]
+        target = roll_back_target(self.alias, served, list(facts), to, left=left)
+        for name in left_by(served, target, list(facts)):
+            self._mark(name, SERVED, **{LEFT: True})
+        self.promote(target)
+        return target
 
     def resolve(self) -> str | None:
         """The index that readers of the alias get, ``None`` when there is none.
@@ -188,21 +196,17 @@ class IndexGenerations:
 
     def generations(self) -> list[str]:
         """The generations that are or were served, oldest first: those that one can roll back to."""
-        return [name for name, facts in self._all().items() if facts[STATE] == SERVED]
+        return list(self._served())
 
     def prune(self, keep: int) -> list[str]:
         """Drop all but the newest ``keep`` of :meth:`generations`, and builds abandoned a week ago; return their names.
 
-        The served generation is never dropped. One that was never served pushes out none that was.
+        The served generation is never dropped. One that was never served, or was rolled back from, pushes out none.
         """
-        everything = self._all()
-        kept = {self.resolve(), *self.generations()[-keep:]}
+        everything, served, ours = self._all(), self.resolve(), self._served()
+        dropped = outdated(list(ours), served, keep, left=[name for name in ours if ours[name][LEFT]])
         oldest = time.time() - ABANDONED_SECONDS
-        dropped = [
-            name
-            for name, facts in everything.items()
-            if name not in kept and (facts[STATE] == SERVED or facts["created"] < oldest)
-        ]
+        dropped += [name for name in everything if name not in {*ours, served} and everything[name]["created"] < oldest]
         for name in dropped:
             with translated(self.client, f"drop index {name}"):
                 self.client.options(ignore_status=404).indices.delete(index=name)
@@ -234,7 +238,8 @@ class IndexGenerations:
 
     def _check_same(self, generation: str, wanted: Mapping[str, Any]) -> None:
         found = self.meta(generation)
-        found.pop(STATE, None)
+        for changing in (STATE, LEFT):
+            found.pop(changing, None)
         if found != wanted:
             differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
             msg = (
@@ -259,12 +264,15 @@ class IndexGenerations:
         with translated(self.client, f"list generations of {self.alias}"):
             found = self.client.indices.get(
                 index=f"{self.alias}{SEPARATOR}*",
-                filter_path="*.mappings._meta.state,*.settings.index.creation_date",
+                filter_path=f"*.mappings._meta.{STATE},*.mappings._meta.{LEFT},*.settings.index.creation_date",
             )
-        return {
-            name: {
-                STATE: found[name].get("mappings", {}).get("_meta", {}).get(STATE),
-                "created": int(found[name]["settings"]["index"]["creation_date"]) / 1000,
-            }
-            for name in sorted(found)
-        }
+        everything = {}
+        for name in sorted(found):
+            meta = found[name].get("mappings", {}).get("_meta", {})
+            created = int(found[name]["settings"]["index"]["creation_date"]) / 1000
+            everything[name] = {STATE: meta.get(STATE), LEFT: bool(meta.get(LEFT)), "created": created}
+        return everything
+
+    def _served(self) -> dict[str, dict[str, Any]]:
+        """Of :meth:`_all`, what is or was served."""
+        return {name: facts for name, facts in self._all().items() if facts[STATE] == SERVED}

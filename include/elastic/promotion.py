@@ -32,12 +32,13 @@ def serve(
     settings: Settings,
     *,
     alone: AbstractContextManager[Any],
+    before: Callable[[], object] = lambda: None,
     last: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Give the alias to the build's generation; return what it replaces and the gate's figures.
 
-    ``alone`` is held while the name moves, after ``last`` has done what must be done in that moment. Whatever is
-    interrupted can be repeated.
+    ``before`` is called when the gate is passed. ``alone`` is held while the name moves, after ``last`` has done what
+    must be done in that moment. Whatever is interrupted can be repeated.
 
     Raises:
         GateFailed: the index is not what was written, or much smaller than the served one.
@@ -45,6 +46,7 @@ def serve(
     """
     refuse_older(build.alias, generations.resolve(), build.generation)
     gate = build.once("gate", lambda: asdict(_checked(build.generation, generations, written)))
+    before()
     with alone:
         refuse_older(build.alias, generations.resolve(), build.generation)  # another may have ended meanwhile
         last()

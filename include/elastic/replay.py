@@ -16,9 +16,12 @@ from include.elastic.connection import EsConnection, connect
 from include.elastic.dead_letters import DeadLetter, LetterBox, RunLetters, inventory, read_letters
 from include.elastic.documents import Document
 from include.elastic.errors import translated
+from include.elastic.index_generations import IndexGenerations
+from include.elastic.locks import writing_index
 from include.elastic.parameters import ReplayParameters
 from include.errors import ContractError, InputError
 from include.generations.locks import locked
+from include.generations.names import SEPARATOR, alias_of
 from include.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,6 +29,10 @@ log = logging.getLogger(__name__)
 RUNS_TOLD = 10
 REASON_CHARACTERS = 100
 APPENDED_TOGETHER = 500
+
+# Why letters stay what they are. One more document in an index that is not checked yet would fail its gate; in one that
+# is served no more, nobody would find it.
+NOT_PUBLISHED, NOT_SERVED = "not published", "not served"
 
 
 def dead_letter_folder(settings: Settings) -> Path:
@@ -35,6 +42,8 @@ def dead_letter_folder(settings: Settings) -> Path:
 
 def replay_dead_letters(parameters: ReplayParameters, settings: Settings) -> dict[str, Any]:
     """Replay one run's dead letters, or all; only tell of them when ``dry_run``. The summary is small.
+
+    Letters for an index that is not served, not yet or no more, stay: they are counted as skipped with that reason.
 
     Raises:
         InputError: the run has no dead letters.
@@ -54,11 +63,11 @@ def replay_dead_letters(parameters: ReplayParameters, settings: Settings) -> dic
     if parameters.dry_run or not before:
         return summary
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
-        counts = sum((replay(client, folder, letters.run) for letters in before), start=BulkCounts())
+        counts = sum((replay(client, settings, letters.run) for letters in before), start=BulkCounts())
     return {**summary, "indexed": counts.indexed, "skipped": dict(counts.skipped), "dead": counts.dead}
 
 
-def replay(client: Elasticsearch, folder: Path, run: str) -> BulkCounts:
+def replay(client: Elasticsearch, settings: Settings, run: str) -> BulkCounts:
     """Send the dead letters of ``run`` again; those that are refused again are its dead letters from now on.
 
     Letters are set aside first and dropped when all were sent, so an interrupted replay loses nothing; the next one
@@ -68,13 +77,15 @@ def replay(client: Elasticsearch, folder: Path, run: str) -> BulkCounts:
         ContractError: the counts do not add up.
         Busy: another replay of this run is under way.
     """
+    folder = dead_letter_folder(settings)
     box = LetterBox(folder, run)
     with locked(folder / f".{box.path.name}.replay.lock", purpose=f"replay {run}"):
         taken = box.take()
         total, read = BulkCounts(), 0
         for (index, version), letters in itertools.groupby(read_letters(taken), key=lambda x: (x.index, x.version)):
             counting = _Counting(letters)
-            total += _replay_group(client, box, index, version, counting)
+            with writing_index(settings, alias_of(index), purpose=f"replay {run}", alone=False):
+                total += _replay_group(client, box, index, version, counting)
             read += counting.count
         if total.given != read:
             msg = f"Replay of {run}: counts do not add up: {read} read, {total}. The letters are kept in {folder}."
@@ -88,10 +99,8 @@ def replay(client: Elasticsearch, folder: Path, run: str) -> BulkCounts:
 def _replay_group(
     client: Elasticsearch, box: LetterBox, index: str, version: int | None, letters: _Counting
 ) -> BulkCounts:
-    with translated(client, f"look for index {index}"):
-        exists = bool(client.indices.exists(index=index))
-    if not exists:
-        return _keep(box, letters, f"index {index} does not exist any more")
+    if reason := _not_served(client, index):
+        return _keep(box, letters, index, reason)
     writer = BulkWriter(client, index, run_id=box.run, dead_letters=box.folder, version=version)
     counts = writer.write(Document(letter.id, letter.document) for letter in letters)
     with translated(client, f"refresh index {index}"):
@@ -99,14 +108,32 @@ def _replay_group(
     return counts
 
 
-def _keep(box: LetterBox, letters: Iterable[DeadLetter], why: str) -> BulkCounts:
-    log.warning("%s: its dead letters stay", why)
+def _not_served(client: Elasticsearch, index: str) -> str | None:
+    """Why nothing is to be sent to ``index``; None when readers see it."""
+    with translated(client, f"look for index {index}"):
+        if not client.indices.exists(index=index):
+            return NOT_SERVED
+    if SEPARATOR not in index:
+        return None
+    generations = IndexGenerations(client, alias_of(index))
+    if index == generations.resolve():
+        return None
+    return NOT_SERVED if index in generations.generations() else NOT_PUBLISHED
+
+
+def _keep(box: LetterBox, letters: Iterable[DeadLetter], index: str, reason: str) -> BulkCounts:
     kept = 0
     remaining = iter(letters)
     while some := list(itertools.islice(remaining, APPENDED_TOGETHER)):
         box.append(some)
         kept += len(some)
-    return BulkCounts(dead=kept)
+    advice = {
+        NOT_PUBLISHED: "Replay them when its build is published.",
+        NOT_SERVED: f"What replaced it read its own input. Run a day whose products are missing again, or remove "
+        f"{box.path} to forget them.",
+    }
+    log.warning("%d dead letters stay: %s is %s. %s", kept, index, reason, advice[reason])
+    return BulkCounts(skipped={reason: kept})
 
 
 @dataclass

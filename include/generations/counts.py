@@ -1,4 +1,8 @@
-"""Row counts that must add up: read = written + skipped (by reason) + dead."""
+"""Row counts that must add up: read = written + skipped (by reason) + dead.
+
+A row is dead when a server refused it for good: it is a dead letter, which can be sent again. A row of the input that
+cannot be worked on is skipped as ``unusable``.
+"""
 
 from __future__ import annotations
 

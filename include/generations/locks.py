@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from include.errors import Busy
+
+log = logging.getLogger(__name__)
+
+TELL_SECONDS = 3.0  # of waiting, after which the log says for whom
 
 
 @contextmanager
@@ -36,15 +41,19 @@ def locked(path: Path, *, purpose: str, wait_seconds: float = 0.0, shared: bool 
 
 
 def _acquire(descriptor: int, path: Path, wait_seconds: float, kind: int) -> None:
-    deadline = time.monotonic() + wait_seconds
+    began, told = time.monotonic(), False
     while True:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            if time.monotonic() >= deadline:
-                holder = os.pread(descriptor, 500, 0).decode("utf-8", "replace")
-                msg = f"{path.name} is held by: {holder or 'another process'}. Wait until it ends, then run this again."
+            waited = time.monotonic() - began
+            holder = os.pread(descriptor, 500, 0).decode("utf-8", "replace") or "another process"
+            if waited >= wait_seconds:
+                msg = f"{path.name} is held by: {holder}. Wait until it ends, then run this again."
                 raise Busy(msg) from error
+            if waited >= TELL_SECONDS and not told:
+                log.warning("waiting for %s, which is held by: %s", path.name, holder)
+                told = True
             time.sleep(0.05)
         else:
             return

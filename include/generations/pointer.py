@@ -11,15 +11,16 @@ from include.generations.locks import locked
 
 @dataclass(frozen=True)
 class Pointer:
-    """Which generation an alias names, in ``<folder>/<alias>.current``."""
+    """Which generation an alias names, in ``<folder>/<alias>.current`` or a file of another name."""
 
     folder: Path
     alias: str
+    file: str | None = None
 
     @property
     def path(self) -> Path:
         """The pointer file."""
-        return self.folder / f"{self.alias}.current"
+        return self.folder / (self.file or f"{self.alias}.current")
 
     def current(self) -> str | None:
         """The served generation, or ``None`` before the first promote."""

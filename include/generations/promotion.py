@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from include.errors import ContractError, GateFailed, InputError
 from include.generations.names import alias_of
@@ -37,8 +37,10 @@ def refuse_shrinking(generation: str, rows: int, served_rows: int, *, min_share:
         raise GateFailed(msg)
 
 
-def roll_back_target(alias: str, served: str | None, generations: Sequence[str], to: str | None) -> str:
-    """``to``, or else the newest of ``generations`` (oldest first) before the served one.
+def roll_back_target(
+    alias: str, served: str | None, generations: Sequence[str], to: str | None, *, left: Collection[str] = ()
+) -> str:
+    """``to``, or else the newest of ``generations`` (oldest first) before the served one that is not in ``left``.
 
     Raises:
         InputError: there is no such generation, or none before.
@@ -49,8 +51,28 @@ def roll_back_target(alias: str, served: str | None, generations: Sequence[str],
             msg = f"{to} is no generation of {alias}. {there}"
             raise InputError(msg)
         return to
-    older = [name for name in generations if served is None or name < served]
+    older = [name for name in generations if (served is None or name < served) and name not in left]
     if not older:
         msg = f"{alias} has no generation before {served}. {there}"
         raise InputError(msg)
     return older[-1]
+
+
+def left_by(served: str | None, to: str, generations: Sequence[str]) -> list[str]:
+    """The generations that a roll back from ``served`` to ``to`` leaves as bad; none when ``to`` is the newer one."""
+    return [name for name in generations if served is not None and to < name <= served]
+
+
+def outdated(generations: Sequence[str], served: str | None, keep: int, *, left: Collection[str] = ()) -> list[str]:
+    """Which of ``generations`` (oldest first) to drop: all but the newest ``keep``, never the served one.
+
+    Those in ``left`` were rolled back from: they push out none, so that what they had replaced is still there.
+
+    Raises:
+        InputError: ``keep`` is less than 1.
+    """
+    if keep < 1:
+        msg = f"keep is {keep}; at least 1 generation must stay."
+        raise InputError(msg)
+    good = [name for name in generations if name not in left or name == served]
+    return [name for name in generations if name != served and name not in good[-keep:]]

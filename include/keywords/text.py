@@ -16,6 +16,7 @@ from include.elastic.connection import EsConnection, connect
 from include.elastic.dead_letters import dead_ids
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.locks import writing_index
 from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.promotion import Written, refuse_smaller, serve
 from include.elastic.replay import dead_letter_folder
@@ -121,18 +122,18 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             sample=lambda: _sample(build, settings),
             send_again=lambda: _writer(client, build, settings).write(_documents(build)),
         )
-        served = serve(build, generations, written, settings, alone=build.taking_name())
+        alone = writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True)
+        served = serve(build, generations, written, settings, alone=alone)
         kept = generations.generations()
     summary = {
         "index": parameters.index,
         "generation": build.generation,
         **served,
-        "counts": counts.as_dict(),
-        "cut_by_limit": build.input.cut_by_limit,
+        **build.told(counts),
         "seconds": build.all_seconds(publish=time.monotonic() - began),
     }
     build.mark_published(summary)
-    prune_builds(settings, KIND, build.alias, keep=kept)
+    prune_builds(settings, KIND, build.alias, keep=kept, server={"es_url": parameters.es_url})
     return summary
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from include.catalog.fingerprint import vector_fingerprint
 from include.catalog.models import get_model
 from include.errors import ContractError, EmbsearchError, GateFailed
 from include.generations.counts import Counts
-from include.generations.names import alias_of
+from include.generations.names import alias_of, run_key
 from include.generations.promotion import refuse_older, refuse_shrinking
 from include.generations.run import Run
 from include.generations.shards import ShardManifest
@@ -27,7 +27,7 @@ from include.keywords.parameters import VectorIndexParameters
 from include.keywords.reuse import KnownVectors
 from include.settings import Settings
 from include.sources.build import Build
-from include.sources.builds import all_builds, begin, prune_builds
+from include.sources.builds import all_builds, begin, prune_builds, unless_stuck
 from include.sources.files import Source, find_input
 from include.sources.plan import text_hash
 from include.triton.client import TritonClient
@@ -55,18 +55,23 @@ def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Bui
     source = Source(find_input(parameters.input), parameters.text_column, parameters.id_column)
     with TritonClient(parameters.kserve_url) as client:
         served = client.served(spec.name)
-    facts = {
-        "parameters": parameters.model_dump(mode="json"),
-        "model": spec.name,
-        "model_version": served.version,
-        "model_fingerprint": served.fingerprint,
-        "vector_fingerprint": vector_fingerprint(served.fingerprint, spec.prefixes.semantic),
-        "dimension": served.dimension,
-    }
-    build = begin(
-        settings, KIND, parameters.collection, source, run,
-        limit=parameters.limit, shard_rows=settings.vector_shard_rows, facts=facts,
-    )  # fmt: skip
+        facts = {
+            "parameters": parameters.model_dump(mode="json"),
+            "model": spec.name,
+            "model_version": served.version,
+            "model_fingerprint": served.fingerprint,
+            "vector_fingerprint": vector_fingerprint(served.fingerprint, spec.prefixes.semantic),
+            "dimension": served.dimension,
+        }
+
+        def begun(run: Run) -> Build:
+            return begin(
+                settings, KIND, parameters.collection, source, run,
+                limit=parameters.limit, shard_rows=settings.vector_shard_rows, facts=facts,
+            )  # fmt: skip
+
+        anew = replace(run, key=run_key(run.key, served.fingerprint))
+        build = unless_stuck(begun(run), lambda build: _embedder(client, build), lambda: begun(anew))
     if build.published() is None:
         with closing(store_of(settings, parameters.qdrant_url)) as store:
             _refuse_smaller(build, store)
@@ -230,7 +235,8 @@ def _prune(build: Build, store: KeywordStore, settings: Settings) -> None:
         if other.generation in sealed and other.generation < build.generation and not other.took_name:
             store.drop(other.generation)
     store.prune(build.alias, keep=settings.keep_generations)
-    prune_builds(settings, KIND, build.alias, keep=store.generations(build.alias))
+    server = {"qdrant_url": build.facts["parameters"]["qdrant_url"]}
+    prune_builds(settings, KIND, build.alias, keep=store.generations(build.alias), server=server)
 
 
 def _summary(
@@ -242,12 +248,12 @@ def _summary(
     )
     return {
         "collection": build.alias,
+        "qdrant_url": build.facts["parameters"]["qdrant_url"],
         "generation": build.generation,
         "previous": previous,
         "model": build.facts["model"],
         "model_fingerprint": build.facts["model_fingerprint"],
-        "counts": counts.as_dict(),
-        "cut_by_limit": build.input.cut_by_limit,
+        **build.told(counts),
         "reused": reused,
         "gate": figures,
         "seconds": seconds,

@@ -31,4 +31,10 @@ class LinkingParameters(Parameters):
     collection: str = fields.collection()
     index: str = fields.index("link_index")
     min_share: float = fields.min_share()
+    keep_others: bool = Field(
+        default=False,
+        title="Keep others",
+        description="Products that the served index has and the file has not: linked anew and kept; off: they leave "
+        "with the old index. For mode bulk; a run that another DAG caused keeps them.",
+    )
     text_column: str = fields.column("product_name", "product name")

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from include.catalog.models import get_model
-from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.locks import writing_index
 from include.elastic.mappings import LINK_MAPPING
 from include.elastic.promotion import refuse_smaller
 from include.generations.names import generation_name, run_key
 from include.generations.promotion import refuse_older
 from include.generations.run import Run
-from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
+from include.linking.servers import KEYWORDS, Servers, pinned_embedder, served_target, servers_of
 from include.settings import Settings
 from include.sources.build import Build
-from include.sources.builds import begin
+from include.sources.builds import begin, unless_stuck
 from include.sources.files import Source, find_input
-from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.collection import served_collection
-from include.vector_store.open import store_of
+from include.vector_store.protocol import CollectionInfo
 
 log = logging.getLogger(__name__)
 
@@ -42,26 +42,40 @@ def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
     Raises:
         InputError: the input, the model or the collection cannot be used.
         GateFailed: the input is much smaller than what is served.
-        ContractError: the model that made the collection's vectors is not served.
+        ContractError: the model that made the collection's vectors is not served; in realtime mode also: the keywords
+            that the served index links to are gone.
     """
     spec = get_model(parameters.model)
     source = Source(find_input(parameters.products), parameters.text_column)
-    store = store_of(settings, parameters.qdrant_url)
-    try:
-        collection = served_collection(store, parameters.collection)
-    finally:
-        store.close()
-    with TritonClient(parameters.kserve_url) as client:
-        fingerprint = Embedder.of_collection(client, spec, collection).fingerprint
-    facts = {
-        "parameters": parameters.model_dump(mode="json"),
-        "model": spec.name,
-        "model_fingerprint": fingerprint,
-        "keyword_generation": collection.generation,
-        "keyword_points": collection.points,
-    }
+    with servers_of(parameters, settings) as servers:
+        collection = _keywords(parameters, servers)
+        facts = {
+            "parameters": parameters.model_dump(mode="json"),
+            "model": spec.name,
+            "model_fingerprint": Embedder.of_collection(servers.triton, spec, collection).fingerprint,
+            KEYWORDS: collection.generation,
+            "keyword_points": collection.points,
+        }
+        log.info("stage 1/5: reading %s; keywords of %s", source.path, collection.generation)
+        build = _begun(parameters, source, run, servers, settings, facts=facts)
+        log.info("stage 2/5: %d products in %d shards; making the index", build.input.rows, build.input.shards)
+        _make_index(build, parameters, servers.generations, settings)
+    return build
+
+
+def _keywords(parameters: LinkingParameters, servers: Servers) -> CollectionInfo:
+    """Those that are served; in realtime mode those that the served index links to already."""
+    if parameters.mode == "realtime" and (target := served_target(parameters, servers)) is not None:
+        return servers.store.info(target.keywords)
+    return served_collection(servers.store, parameters.collection)
+
+
+def _begun(
+    parameters: LinkingParameters, source: Source, run: Run, servers: Servers, settings: Settings, *,
+    facts: Mapping[str, Any],
+) -> Build:  # fmt: skip
+    """The run's build; a new one when another is served than it was published into, or when it can never end."""
     kind = KIND_REALTIME if parameters.mode == "realtime" else KIND
-    log.info("stage 1/5: reading %s; keywords of %s", source.path, collection.generation)
 
     def begun(run: Run) -> Build:
         return begin(
@@ -71,38 +85,39 @@ def plan(parameters: LinkingParameters, run: Run, settings: Settings) -> Build:
 
     build = begun(run)
     if (published := build.published()) is not None:
-        served = _served_index(parameters, settings)
+        served = servers.generations.resolve()
         if served != published["generation"]:
             if kind == KIND:
                 refuse_older(parameters.index, served, build.generation)
             log.info("%s was published into %s; %s is served now", build.generation, published["generation"], served)
             build = begun(replace(run, key=run_key(run.key, served or "")))
-    log.info("stage 2/5: %d products in %d shards; making the index", build.input.rows, build.input.shards)
-    make_index(build, settings)
-    return build
+    if kind == KIND_REALTIME:  # takes the keywords of the index that is served when it links
+        return build
+
+    def check(build: Build) -> None:
+        servers.store.info(build.facts[KEYWORDS])
+        pinned_embedder(build, servers)
+
+    anew = replace(run, key=run_key(run.key, facts[KEYWORDS], facts["model_fingerprint"]))
+    return unless_stuck(build, check, lambda: begun(anew))
 
 
-def _served_index(parameters: LinkingParameters, settings: Settings) -> str | None:
-    with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
-        return IndexGenerations(client, parameters.index).resolve()
-
-
-def make_index(build: Build, settings: Settings) -> None:
+def _make_index(build: Build, parameters: LinkingParameters, generations: IndexGenerations, settings: Settings) -> None:
     """Create what the build writes into: a new generation, or in realtime mode the served one if there is none."""
-    parameters = LinkingParameters(**build.facts["parameters"])
-    with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
-        generations = IndexGenerations(client, parameters.index)
-        generations.refuse_foreign(HELD, unknown=parameters.mode == "realtime")
-        meta = {"kind": HELD, "model": build.facts["model"], "keyword_generation": build.facts["keyword_generation"]}
-        shape: dict[str, Any] = {"shards": settings.es_shards, "replicas": settings.es_replicas, "meta": meta}
-        if parameters.mode == "bulk":
-            if build.published() is None:
+    generations.refuse_foreign(HELD, unknown=parameters.mode == "realtime")
+    meta = {"kind": HELD, "model": build.facts["model"], KEYWORDS: build.facts[KEYWORDS]}
+    shape: dict[str, Any] = {"shards": settings.es_shards, "replicas": settings.es_replicas, "meta": meta}
+    if parameters.mode == "bulk":
+        if build.published() is None:
+            if not parameters.keep_others:  # else what is served is in the new one too
                 refuse_smaller(build, generations, build.input.rows)
-                generations.create(build.generation, LINK_MAPPING, bulk_load=True, **shape)
-            return
-        with writing_index(settings, parameters.index, purpose=f"make index {parameters.index}", alone=True):
+            generations.create(build.generation, LINK_MAPPING, bulk_load=True, **shape)
+        return
+    if generations.resolve() is None:
+        purpose = f"make index {parameters.index}"
+        with writing_index(settings, parameters.index, purpose=purpose, alone=True):
             if generations.resolve() is None:
                 first = generation_name(parameters.index, FIRST, build.run_key)
                 generations.create(first, LINK_MAPPING, bulk_load=False, **shape)
                 generations.promote(first)
-        build.once("index", lambda: {"index": generations.resolve()})
+    build.once("index", lambda: {"index": generations.resolve()})

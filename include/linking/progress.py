@@ -24,10 +24,10 @@ class BatchTimes:
 
 
 class Progress:
-    """Adds up batches from several threads and reports at most once an interval."""
+    """Adds up batches from several threads and reports at most once an interval; ``total`` may be unknown."""
 
     def __init__(
-        self, total: int, *, done: int = 0, seconds: float = 5.0, report: Callable[[str], None] = log.info
+        self, total: int | None, *, done: int = 0, seconds: float = 5.0, report: Callable[[str], None] = log.info
     ) -> None:
         self._total, self._done, self._before = total, done, done
         self._seconds, self._report = seconds, report
@@ -53,7 +53,5 @@ class Progress:
         interval = (self._done - self._last_done) / max(now - self._last_time, 1e-9)
         self._last_time, self._last_done = now, self._done
         stages = " | ".join(f"{s} {self._stage_seconds[s] / self._batches * 1000:.0f} ms" for s in STAGES)
-        return (
-            f"{self._done:,}/{self._total:,} ({self._done / self._total:.1%}) | {stages} a batch | "
-            f"{average:,.0f} products/s, now {interval:,.0f}"
-        )
+        share = "" if self._total is None else f"/{self._total:,} ({self._done / self._total:.1%})"
+        return f"{self._done:,}{share} | {stages} a batch | {average:,.0f} products/s, now {interval:,.0f}"

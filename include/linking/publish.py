@@ -10,19 +10,18 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from include.elastic.bulk import BulkWriter
-from include.elastic.connection import EsConnection, connect
 from include.elastic.documents import Document
-from include.elastic.index_generations import IndexGenerations
+from include.elastic.locks import writing_index
 from include.elastic.promotion import Written, serve
 from include.elastic.replay import dead_letter_folder
 from include.elastic.verify import verify
 from include.errors import GateFailed
 from include.generations.counts import Counts
 from include.linking.documents import all_documents, sample_documents
-from include.linking.locks import writing_index
+from include.linking.others import Others, count_dropped
 from include.linking.parameters import LinkingParameters
 from include.linking.plan import KIND, KIND_REALTIME
-from include.linking.shards import linked_batches, linked_counts
+from include.linking.servers import KEYWORDS, Servers, servers_of
 from include.settings import Settings
 from include.sources.build import Build
 from include.sources.builds import all_builds, prune_builds
@@ -35,6 +34,9 @@ CHECKED_DOCUMENTS = 50
 def publish(build: Build, settings: Settings) -> dict[str, Any]:
     """Check what was linked and, in bulk mode, serve it; return the run's figures.
 
+    ``kept_others`` counts what came in meanwhile, or was kept by the parameter of this name; ``dropped`` the products
+    that were served before and are no more.
+
     Raises:
         GateFailed: the index is not what was written, or much smaller; the generation served before goes on.
         ContractError: a shard is missing, or a newer generation is served already.
@@ -45,30 +47,32 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     counts = build.counts()
     log.info("stage 4/5: finalising and checking %s", build.generation)
     began = time.monotonic()
-    with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
-        generations = IndexGenerations(client, parameters.index)
-        served = (_serve if parameters.mode == "bulk" else _check)(build, generations, counts, settings)
+    with servers_of(parameters, settings) as servers:
+        generations = servers.generations
+        served = (_serve if parameters.mode == "bulk" else _check)(build, servers, counts, settings)
+        generation = generations.resolve()
         summary = {
             "index": parameters.index,
-            "generation": generations.resolve(),
+            "generation": generation,
             **served,
             "mode": parameters.mode,
-            "keyword_generation": build.facts["keyword_generation"],
+            KEYWORDS: generations.meta(parameters.index).get(KEYWORDS),
             "documents": generations.count(parameters.index),
-            "counts": counts.as_dict(),
-            "cut_by_limit": build.input.cut_by_limit,
+            **build.told(counts),
             "seconds": build.all_seconds(publish=time.monotonic() - began),
         }
         log.info("stage 5/5: %s serves %d documents", parameters.index, summary["documents"])
         kept = generations.generations()
     build.mark_published(summary)
-    prune_builds(settings, KIND, build.alias, keep=kept)
-    prune_builds(settings, KIND_REALTIME, build.alias, keep=_recent(settings, build.alias))
+    server = {"es_url": parameters.es_url}
+    prune_builds(settings, KIND, build.alias, keep=kept, server=server)
+    prune_builds(settings, KIND_REALTIME, build.alias, keep=_recent(settings, build.alias), server=server)
     return summary
 
 
-def _serve(build: Build, generations: IndexGenerations, counts: Counts, settings: Settings) -> dict[str, Any]:
+def _serve(build: Build, servers: Servers, counts: Counts, settings: Settings) -> dict[str, Any]:
     """Bulk mode: check the new generation and give it the name."""
+    generations = servers.generations
     written = Written(
         counts.written,
         sample=lambda: _sample(build, counts, settings),
@@ -76,29 +80,41 @@ def _serve(build: Build, generations: IndexGenerations, counts: Counts, settings
         version=build.version,
     )
     alone = writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True)
-    caught_up: list[Counts] = []
-    served = serve(
-        build, generations, written, settings, alone=alone,
-        last=lambda: caught_up.append(_catch_up(build, generations, settings)),
-    )  # fmt: skip
-    return {**served, "caught_up": Counts.total(caught_up).as_dict()}
+    others = Others(build, servers, settings)
+    served = serve(build, generations, written, settings, alone=alone, before=others.take_most, last=others.take_rest)
+    dropped = count_dropped(servers, served["previous"], build.generation)
+    _tell(build, others.counts, dropped)
+    return {**served, "kept_others": others.counts.as_dict(), "dropped": dropped}
 
 
-def _check(build: Build, generations: IndexGenerations, counts: Counts, settings: Settings) -> dict[str, Any]:
+def _tell(build: Build, others: Counts, dropped: int) -> None:
+    if others.written:
+        told = "%d products that the input has not, but the served index had, were linked into %s"
+        log.info(told, others.written, build.generation)
+    if others.dead:
+        told = "%d of the products that were to be kept were refused: embsearch replay --run %s sends them again"
+        log.warning(told, others.dead, build.generation)
+    if dropped:
+        told = "%d products that were served before are not in %s: keep_others keeps what its input has not got"
+        log.warning(told, dropped, build.generation)
+
+
+def _check(build: Build, servers: Servers, counts: Counts, settings: Settings) -> dict[str, Any]:
     """Realtime mode: check what was written into the served index.
 
-    A full build that took the name meanwhile has linked these products anew, with keywords of its own, at the same
-    version: then each must only be there.
+    A full build that took the name meanwhile has linked these products anew, with keywords of its own: then each must
+    only be there.
     """
+    generations = servers.generations
     documents = _sample(build, counts, settings)
     replaced = generations.resolve() != build.once("index", lambda: {"index": generations.resolve()})["index"]
-    version = build.version - 1 if replaced else build.version
+    version = 0 if replaced else build.version
     gate = verify(generations.client, build.alias, documents, version=version)
     return {"previous": generations.resolve(), "gate": asdict(gate)}
 
 
 def _sample(build: Build, counts: Counts, settings: Settings) -> list[Document]:
-    if counts.dead and not counts.written:
+    if counts.dead == build.input.rows:
         name = build.generation
         msg = f"{name}: Elasticsearch refused every document. See why: embsearch replay --run {name}."
         raise GateFailed(msg)
@@ -112,28 +128,6 @@ def _sample(build: Build, counts: Counts, settings: Settings) -> list[Document]:
 def _writer(client: Elasticsearch, build: Build, settings: Settings) -> BulkWriter:
     letters = dead_letter_folder(settings)
     return BulkWriter(client, build.generation, run_id=build.generation, dead_letters=letters, version=build.version)
-
-
-def _catch_up(build: Build, generations: IndexGenerations, settings: Settings) -> Counts:
-    """Write into the new generation what was written into the served index during this build."""
-    caught_up = Counts()
-    for other in all_builds(settings, KIND_REALTIME, build.alias):
-        since = [i for i in range(other.input.shards) if _finished_after(other, i, build)]
-        if since:  # linked anew, with the model and the keywords of the generation that they go into
-            for linked in linked_batches(build, since, settings, into=build.generation, rows_of=other):
-                caught_up += linked_counts([linked])
-    if caught_up.read:
-        generations.refresh(build.generation)
-        log.info("%d products that came in meanwhile were linked into %s", caught_up.written, build.generation)
-    if caught_up.dead:
-        told = "%d of the products that came in meanwhile were refused: embsearch replay --run %s sends them again"
-        log.warning(told, caught_up.dead, build.generation)
-    return caught_up.check(f"catching up of {build.generation}")
-
-
-def _finished_after(other: Build, index: int, build: Build) -> bool:
-    done = other.shard(index).manifest
-    return done.exists() and done.stat().st_mtime >= build.began
 
 
 def _recent(settings: Settings, alias: str) -> list[str]:

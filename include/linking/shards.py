@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 
 import numpy as np
 import pyarrow as pa
 
 from include.catalog.models import get_model
-from include.elastic.bulk import BulkWriter
-from include.elastic.connection import EsConnection, connect
-from include.elastic.replay import dead_letter_folder
+from include.elastic.locks import writing_index
+from include.errors import ContractError
 from include.generations.counts import Counts
 from include.generations.shards import ShardManifest
 from include.generations.vectors import to_column
-from include.linking.locks import writing_index
 from include.linking.parameters import LinkingParameters
 from include.linking.pipeline import LinkedBatch, LinkPipeline
 from include.linking.progress import STAGES, Progress
+from include.linking.servers import KEYWORDS, Servers, Target, pinned_embedder, pipeline_to, served_target, servers_of
 from include.settings import Settings
 from include.sources.build import Build
 from include.sources.plan import text_hash
-from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
-from include.vector_store.collection import keyword_table
-from include.vector_store.open import store_of
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +30,7 @@ def link_shards(build: Build, shards: Iterable[int], settings: Settings) -> Coun
     """Link the shards that are not finished; return what became of all of them.
 
     Raises:
-        ContractError: Triton serves another model than when the build was planned.
+        ContractError: the model that is needed is not served, or the keywords of the served index are gone.
     """
     total = Counts()
     todo: list[int] = []
@@ -48,64 +43,52 @@ def link_shards(build: Build, shards: Iterable[int], settings: Settings) -> Coun
         return total
     log.info("stage 3/5: linking %d shards; %d products were linked before", len(todo), total.read)
     parameters = LinkingParameters(**build.facts["parameters"])
-    realtime = parameters.mode == "realtime"
-    with ExitStack() as stack:
-        if realtime:
-            purpose = f"realtime linking {build.generation}"
-            stack.enter_context(writing_index(settings, parameters.index, purpose=purpose, alone=False))
-        into = parameters.index if realtime else build.generation
-        batches = linked_batches(build, todo, settings, into=into, refresh=realtime, rows_of=build, done=total.read)
-        for manifest in _finished(build, batches):
+    progress = Progress(total.read + sum(map(build.row_count, todo)), done=total.read)
+    with servers_of(parameters, settings) as servers:
+        if parameters.mode == "realtime":
+            manifests = _into_served(build, todo, servers, settings, progress)
+        else:
+            target = Target(build.generation, build.facts[KEYWORDS])
+            pipeline = pipeline_to(target, pinned_embedder(build, servers), build, servers, settings, progress=progress)
+            manifests = _finished(build, pipeline, todo)
+        for manifest in manifests:
             total += manifest.counts
     return total
 
 
-def linked_batches(
-    build: Build, shards: Sequence[int], settings: Settings, *, into: str, refresh: bool = False, rows_of: Build,
-    done: int = 0,
-) -> Iterator[LinkedBatch]:  # fmt: skip
-    """Send the links of ``shards`` to index ``into`` (an alias or a generation), batch after batch, in order.
-
-    ``build`` says with which model and keywords; ``rows_of`` is the build whose products and date they are. ``done``
-    products were linked before: they count in what is told of the progress.
-    """
+def _into_served(
+    build: Build, shards: Sequence[int], servers: Servers, settings: Settings, progress: Progress
+) -> Iterator[ShardManifest]:
+    """Link into the served index, whichever it is by then, with its own keywords; the name may move between shards."""
     parameters = LinkingParameters(**build.facts["parameters"])
-    collection = build.facts["keyword_generation"]
-    with ExitStack() as stack:
-        triton = stack.enter_context(
-            TritonClient(parameters.kserve_url, batch_size=parameters.batch_size, concurrency=parameters.workers)
-        )
-        client = stack.enter_context(connect(EsConnection.from_settings(settings, urls=parameters.es_url)))
-        store = store_of(settings, parameters.qdrant_url)
-        stack.callback(store.close)
-        writer = BulkWriter(
-            client, into, run_id=build.generation, dead_letters=dead_letter_folder(settings),
-            version=rows_of.version, refresh=refresh,
-        )  # fmt: skip
-        pipeline = LinkPipeline(
-            _embedder(triton, build), store, collection, keyword_table(store, collection), writer,
-            parameters.top_k, parameters.batch_size, parameters.workers,
-            Progress(done + sum(map(rows_of.row_count, shards)), done=done),
-        )  # fmt: skip
-        yield from pipeline.run((index, rows_of.rows(index)) for index in shards)
+    pipeline, target = None, None
+    for index in shards:
+        purpose = f"realtime linking {build.generation}"
+        # Until the manifest stands: by it a full build knows what came in meanwhile.
+        with writing_index(settings, parameters.index, purpose=purpose, alone=False):
+            served = served_target(parameters, servers)
+            if served is None:
+                msg = f"{parameters.index} serves nothing any more. Start the run again from its first task."
+                raise ContractError(msg)
+            if pipeline is None or served != target:
+                target, keywords = served, servers.store.info(served.keywords)
+                embedder = Embedder.of_collection(servers.triton, get_model(parameters.model), keywords)
+                pipeline = pipeline_to(target, embedder, build, servers, settings, progress=progress)
+            (manifest,) = _finished(build, pipeline, [index])
+        yield manifest
 
 
-def _embedder(client: TritonClient, build: Build) -> Embedder:
-    fingerprint = build.facts["model_fingerprint"]
-    return Embedder.pinned(client, get_model(build.facts["model"]), fingerprint=fingerprint, begun=build.generation)
-
-
-def _finished(build: Build, batches: Iterable[LinkedBatch]) -> Iterator[ShardManifest]:
+def _finished(build: Build, pipeline: LinkPipeline, shards: Sequence[int]) -> Iterator[ShardManifest]:
     """Collect batches until a shard is whole, then write its part and its manifest."""
     collected: list[LinkedBatch] = []
-    for linked in batches:
+    for linked in pipeline.run((index, build.rows(index)) for index in shards):
         collected.append(linked)
         if linked.batch.last:
-            yield _finish_shard(build, linked.batch.shard, collected)
+            yield _finish_shard(build, linked.batch.shard, collected, pipeline.embedder.fingerprint)
             collected = []
 
 
-def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch]) -> ShardManifest:
+def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch], fingerprint: str) -> ShardManifest:
     rows = [row for linked in batches for row in linked.batch.rows]
     links = [document.source["keywords"] for linked in batches for document in linked.documents]
     table = pa.table(
@@ -120,11 +103,10 @@ def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch]) -> S
         }
     )
     seconds = {stage: sum(getattr(linked.times, stage) for linked in batches) for stage in STAGES}
-    fingerprint = build.facts["model_fingerprint"]
     return build.finish_shard(index, table, linked_counts(batches), seconds, model_fingerprint=fingerprint)
 
 
-def linked_counts(batches: Sequence[LinkedBatch]) -> Counts:
+def linked_counts(batches: Iterable[LinkedBatch]) -> Counts:
     """What became of the rows of some batches."""
     return Counts.total(
         Counts(len(b.batch.rows), b.counts.indexed, dict(b.counts.skipped), b.counts.dead) for b in batches

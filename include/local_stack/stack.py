@@ -9,37 +9,36 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from include.errors import SetupError
-from include.local_stack import airflow, elasticsearch, environments, lifecycle, members, triton
+from include.local_stack import airflow, elasticsearch, environments, lifecycle, mariadb, members, redis, triton
 from include.local_stack.airflow_api import AirflowApi
 from include.local_stack.lifecycle import LeftOver, ServiceStatus
 from include.local_stack.paths import plain
-from include.local_stack.ports import PortNeed, check_ports
+from include.local_stack.ports import check_ports
 from include.local_stack.process import write_private
+from include.local_stack.served import (
+    env_file,
+    is_ours,
+    port_needs,
+    secrets_file,
+    served_settings,
+    task_environment,
+    with_logins,
+)
 from include.local_stack.service import Service
 from include.local_stack.supervisor import Supervisor, log_path
-from include.settings import PREFIX, Settings, get_settings
+from include.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
 
-ADDRESS = "127.0.0.1"
-# What runs work on until their owner says otherwise.
-DEMO = {
-    "model": "minilm",
-    "keywords": "data/demo/keywords.txt",
-    "products": "data/demo/products.txt",
-    "daily_products": "data/demo/daily/products_{date}.txt",
-}
 MINIMUM_FREE = 10**9  # bytes; below that Elasticsearch stops writing
 
 
 def up(settings: Settings) -> list[ServiceStatus]:
     """Install what is missing, start what does not run, wait until all is ready; from any state, and again at any time.
 
-    Where the services are is written to ``stack.env``, which later processes read their settings from. On failure
-    or interruption what this call started is stopped.
+    Where the services are is written to ``stack.env``, and how to log in to ``secrets.env``, which later processes read
+    their settings from. On failure or interruption what this call started is stopped.
 
     Raises:
         SetupError: the machine lacks something: a port, disk space, a package; or a service does not start.
@@ -49,10 +48,12 @@ def up(settings: Settings) -> list[ServiceStatus]:
     folder = run_folder(settings)
     with lifecycle.change(folder, "starting the stack"):
         lifecycle.recover(folder)
-        check_ports(port_needs(settings), ours=[process.pid for process in members.members(folder)])
         settings = served_settings(settings)
+        check_ports(port_needs(settings), ours=[process.pid for process in members.members(folder)])
+        settings = with_logins(settings)
         install(settings)
         write_private(settings.local_dir / "stack.env", env_file(settings))
+        write_private(settings.local_dir / "secrets.env", secrets_file(settings))
         get_settings.cache_clear()
         logger.info("Starting the services")
         found = lifecycle.start_services(folder, services(settings))
@@ -74,7 +75,7 @@ def status(settings: Settings) -> list[ServiceStatus]:
     """How each service is now; an empty list when no supervisor answers: see :func:`left_over`."""
     if not Supervisor(run_folder(settings)).is_running():
         return []
-    return lifecycle.status(run_folder(settings), services(served_settings(settings)))
+    return lifecycle.status(run_folder(settings), services(with_logins(served_settings(settings))))
 
 
 def left_over(settings: Settings) -> list[LeftOver]:
@@ -83,57 +84,23 @@ def left_over(settings: Settings) -> list[LeftOver]:
 
 
 def services(settings: Settings) -> list[Service]:
-    """The services in the order of starting; all that they need is installed."""
-    return [_triton(settings), _elasticsearch(settings), *airflow.services(local_airflow(settings))]
+    """The services in the order of starting, without those that the user has elsewhere; what they need is installed."""
+    makers = {"kserve_url": _triton, "es_url": _elasticsearch, "redis_url": _redis}
+    ours = [make(settings) for url, make in makers.items() if is_ours(settings, url)]
+    if _has_mariadb(settings):
+        ours.append(_mariadb(settings))
+    return [*ours, *airflow.services(local_airflow(settings))]
 
 
 def install(settings: Settings) -> None:
     """Bring what the services need: packages, servers, databases."""
-    environments.ensure(settings, "triton")
-    elasticsearch.install(settings)
+    if is_ours(settings, "kserve_url"):
+        environments.ensure(settings, "triton")
+    if is_ours(settings, "es_url"):
+        elasticsearch.install(settings)
+    if _has_mariadb(settings):
+        mariadb.install(settings)
     airflow.prepare(local_airflow(settings))
-
-
-def served_settings(settings: Settings) -> Settings:
-    """``settings`` as they are with the stack up: each service on this machine.
-
-    A Qdrant server, a model or input files that the user has chosen stay chosen; else they are the engine in process
-    and those of the demo.
-    """
-    has_qdrant = "qdrant_url" in settings.model_fields_set and not settings.qdrant_url.startswith("edge:")
-    values = {
-        "kserve_url": f"http://{ADDRESS}:{settings.triton_http_port}",
-        "kserve_grpc_url": f"{ADDRESS}:{settings.triton_grpc_port}",
-        "es_url": f"http://{ADDRESS}:{settings.es_http_port}",
-        "qdrant_url": settings.qdrant_url if has_qdrant else f"edge:{settings.state_dir / 'qdrant'}",
-        **{name: value for name, value in DEMO.items() if name not in settings.model_fields_set},
-    }
-    return settings.model_copy(update=values)
-
-
-def env_file(settings: Settings) -> str:
-    """The text of ``stack.env``: where the services are, and nothing secret."""
-    names = ["kserve_url", "kserve_grpc_url", "es_url", "qdrant_url", *DEMO, *_port_fields()]
-    lines = ["# Written by `make up`; the environment's EMBSEARCH_… variables come before these."]
-    for name in names:
-        quoted = str(getattr(settings, name)).replace("\\", "\\\\").replace("'", "\\'")
-        lines.append(f"{PREFIX}{name.upper()}='{quoted}'")
-    return "\n".join(lines) + "\n"
-
-
-def task_environment(settings: Settings) -> dict[str, str]:
-    """All settings as environment variables, for tasks; with the secrets, so keep it private."""
-    values = {name: getattr(settings, name) for name in Settings.model_fields}
-    return {
-        PREFIX + name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in values.items()
-        if value is not None
-    }
-
-
-def port_needs(settings: Settings) -> list[PortNeed]:
-    """Every port of the stack with its setting."""
-    return [PortNeed(getattr(settings, name), f"{PREFIX}{name.upper()}") for name in _port_fields()]
 
 
 def run_folder(settings: Settings) -> Path:
@@ -178,7 +145,7 @@ def make_pools(settings: Settings) -> None:
     """One pool for each server, so that tasks queue before it instead of crowding it."""
     slots = max(2, min(airflow.PARALLELISM, os.cpu_count() or 2))
     with airflow_api(settings) as api:
-        for name in ("triton", "qdrant", "elasticsearch"):
+        for name in ("triton", "qdrant", "elasticsearch", "mysql", "redis"):
             api.ensure_pool(name, slots, f"Tasks that may use {name} at the same time")
 
 
@@ -208,8 +175,30 @@ def _elasticsearch(settings: Settings) -> Service:
     )
 
 
-def _port_fields() -> list[str]:
-    return [name for name in Settings.model_fields if name.endswith("_port")]
+def _has_mariadb(settings: Settings) -> bool:
+    """One server is both the MySQL and the backup MySQL of the stack."""
+    return is_ours(settings, "mysql_url") or is_ours(settings, "backup_mysql_url")
+
+
+def _mariadb(settings: Settings) -> Service:
+    return mariadb.service(
+        mariadb.install(settings),
+        settings.local_dir / "mariadb" / "node",
+        port=settings.mariadb_port,
+        users=mariadb.logins(settings),
+        log=log_folder(settings) / "mariadb.log",
+    )
+
+
+def _redis(settings: Settings) -> Service:
+    password = settings.redis_password
+    return redis.service(
+        settings.local_dir / "redis",
+        port=settings.redis_port,
+        password=password.get_secret_value() if password else "",
+        log=log_folder(settings) / "redis.log",
+        maxmemory_mb=settings.redis_maxmemory_mb,
+    )
 
 
 def _check_machine(settings: Settings) -> None:

@@ -9,13 +9,18 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from include.catalog.models import ModelSpec
 from include.model_export.items import Encoded, Item
-from include.model_export.manifest import AudioPreprocess, Preprocess, Reference
+from include.model_export.manifest import TOKENIZER, AudioPreprocess, Preprocess, Reference
 from include.model_export.reference_media import pictures, sounds
 from include.model_export.reference_texts import ranking_texts, texts_for
 
+# Attention takes memory by the square: 2,048 tokens take a model with 12 heads some 0.2 GB a matrix and some seconds on
+# a CPU, 8,192 take 16 times that.
+LONG_TOKENS = 2048
+ROOM = 4  # tokens that begin and end a text
 FILES = 6  # pictures or sounds kept beside the manifest; texts are all kept in it
 
 
@@ -25,16 +30,29 @@ class Examples:
 
     items: Sequence[Item]
     neighbours: Sequence[Item]  # among which ranks are compared
+    long: tuple[str, ...] = ()  # embedded alone, for its memory
 
 
-def examples_for(spec: ModelSpec, preprocess: Preprocess | None) -> Examples:
-    """Texts in the languages that the entry names; pictures; sounds at the model's sample rate."""
+def examples_for(spec: ModelSpec, preprocess: Preprocess | None, folder: Path) -> Examples:
+    """Texts in the languages that the entry names, by the tokenizer in ``folder``; pictures; sounds."""
     if isinstance(preprocess, AudioPreprocess):
         items: Sequence[Item] = sounds(preprocess.sample_rate)
         return Examples(items, items)
     if preprocess is not None:
         return Examples(pictures(), pictures())
-    return Examples(texts_for(spec.languages), ranking_texts(spec.languages))
+    texts = texts_for(spec.languages)
+    return Examples(texts, ranking_texts(spec.languages), (_long_text(spec, folder, " ".join(texts)),))
+
+
+def _long_text(spec: ModelSpec, folder: Path, words: str) -> str:
+    """A text of nearly the most tokens that the model takes, but not more than ``LONG_TOKENS``."""
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    tokenizer.no_truncation()
+    wanted = min(spec.max_length, LONG_TOKENS) - ROOM
+    times = 1 + wanted // max(1, len(tokenizer.encode(words).ids) - ROOM)
+    repeated = " ".join([words] * times)
+    offsets = tokenizer.encode(repeated, add_special_tokens=False).offsets
+    return repeated[: offsets[:wanted][-1][1]]
 
 
 def write_reference(folder: Path, items: Sequence[Item], answer: Encoded) -> Reference:

@@ -7,11 +7,12 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from transformers import AutoTokenizer
 
+from include.errors import Busy
 from include.generations.files import sha256_of, sync_folder
 from include.generations.locks import locked
 from include.model_export import gate
@@ -22,7 +23,7 @@ from include.model_export.manifest import MODEL, TOKENIZER, GateFigures, Manifes
 from include.model_export.packed import write_packed
 from include.model_export.processor import write_preprocess
 from include.model_export.request import ExportRequest
-from include.model_export.source import resolve
+from include.model_export.source import check_pooling, resolve
 from include.model_export.source_model import load_source
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ def export(request: ExportRequest, *, force: bool = False, make_graph: MakeGraph
         Busy: another process is exporting the same.
     """
     folder, spec = request.folder, request.spec
-    with locked(folder.with_name(f".{folder.name}.lock"), purpose=f"export of {spec.name}", wait_seconds=WAIT_SECONDS):
+    sweep(folder.parent)
+    with locked(_lock_of(folder), purpose=f"export of {spec.name}", wait_seconds=WAIT_SECONDS):
         if not force and (standing := request.finished()):
             log.info("%s is exported already: %s", spec.name, folder)
             return standing
@@ -63,6 +65,7 @@ def export(request: ExportRequest, *, force: bool = False, make_graph: MakeGraph
 def _export_into(folder: Path, request: ExportRequest, make_graph: MakeGraph) -> Manifest:
     spec = request.spec
     source = resolve(spec)
+    check_pooling(spec, source.folder)
     log.info("%s: exporting revision %s in %s", spec.name, source.revision, request.variant)
     preprocess = write_preprocess(spec, source.folder, folder)
     pad_token_id = write_tokenizer(source.folder, folder / TOKENIZER) if spec.medium == "text" else 0
@@ -102,18 +105,10 @@ def _through_gate(
 ) -> tuple[GateFigures, Reference]:
     spec, floors = request.spec, FLOORS[request.precision]
     exported = gate.open_export(folder, spec, pad_token_id=pad_token_id, preprocess=preprocess)
-    model, examples = load_source(spec, source, preprocess), examples_for(spec, preprocess)
+    model, examples = load_source(spec, source, preprocess), examples_for(spec, preprocess, folder)
     log.info("%s: comparing the graph with its source on %d examples", spec.name, len(examples.items))
     answer = model(examples.items)
-    figures = gate.check(
-        exported,
-        spec,
-        source=model,
-        reference=answer,
-        items=examples.items,
-        neighbours=examples.neighbours,
-        floors=floors,
-    )
+    figures = gate.check(exported, spec, source=model, reference=answer, examples=examples, floors=floors)
     log.info(
         "%s: accepted, smallest cosine %.7f, norm error %.1e", spec.name, figures.min_cosine, figures.max_norm_error
     )
@@ -128,6 +123,18 @@ def write_tokenizer(source: Path, target: Path) -> int:
     backend.no_truncation()  # both are the server's, by the manifest
     backend.save(str(target))
     return int(tokenizer.pad_token_id or 0)
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed exports below ``parent`` left: folders of a temporary name, of an export that nobody makes."""
+    for left in [*parent.glob(".*.tmp"), *parent.glob(".*.old")]:
+        name = left.name[1:].rsplit(".", 2)[0]  # .<folder>.<process>.tmp
+        with suppress(Busy), locked(_lock_of(parent / name), purpose="sweep"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from include.catalog.models import ModelSpec
+from include.model_export.examples import Examples
 from include.model_export.exported import ExportedModel
 from include.model_export.floors import Floors, cosines, rank_agreement
 from include.model_export.graph_check import check_graph, check_shapes, refused
@@ -37,39 +38,39 @@ def check(
     *,
     source: Encoder,
     reference: Encoded,
-    items: Sequence[Item],
-    neighbours: Sequence[Item],
+    examples: Examples,
     floors: Floors,
 ) -> GateFigures:
     """Accept the export, or say which checks failed and by how much.
 
     Every item is embedded alone and among others of other lengths, so that a mask or a padding that is not heeded
-    shows. ``reference`` is the source model's answer to ``items``; ``neighbours`` are the items among which ranks are
-    compared, where the floors ask for that.
+    shows; a long text alone. ``reference`` is the source model's answer to the items. Ranks are compared where the
+    floors ask for that.
 
     Raises:
         GateFailed: naming each check that failed, its figure and what is allowed.
     """
-    shapes = check_shapes(exported, spec)
+    shapes, items, long = check_shapes(exported, spec), examples.items, examples.long
     answers = (batched(exported, items, BATCH), batched(exported, items, 1))
     if any(answer.vectors.shape != reference.vectors.shape for answer in answers):
         detail = f"vectors {answers[0].vectors.shape}, source model {reference.vectors.shape}"
         raise refused(spec, {"shape": detail})
-    broken = sum(int((~np.isfinite(answer.vectors)).sum()) for answer in answers)
+    pairs = [(answer, reference) for answer in answers] + [(exported([text]), source([text])) for text in long]
+    broken = sum(int((~np.isfinite(answer.vectors)).sum()) for answer, _ in pairs)
     if broken:
         raise refused(spec, {"finite": f"{broken} values are not finite"})
-    found = np.concatenate([cosines(answer.vectors, reference.vectors) for answer in answers])
+    found = np.concatenate([cosines(answer.vectors, wanted.vectors) for answer, wanted in pairs])
     figures = GateFigures(
-        texts=len(items),
+        texts=len(items) + len(long),
         min_cosine=float(found.min()),
         mean_cosine=float(found.mean()),
-        max_norm_error=max(_norm_error(answer) for answer in answers) if spec.normalize else 0.0,
+        max_norm_error=max(_norm_error(answer) for answer, _ in pairs) if spec.normalize else 0.0,
         shapes=tuple(shapes),
-        top10_overlap=_overlap(exported, source, neighbours) if floors.top10_overlap else None,
-        max_weight_error=max(_weight_error(a, reference) for a in answers) if reference.weights else None,
+        top10_overlap=_overlap(exported, source, examples.neighbours) if floors.top10_overlap else None,
+        max_weight_error=max(_weight_error(*pair) for pair in pairs) if reference.weights else None,
         floors=asdict(floors),
     )
-    worst = items[int(found.argmin()) % len(items)]
+    worst = [*items, *items, *long][int(found.argmin())]
     if complaints := _complaints(figures, floors, _named(worst)):
         raise refused(spec, complaints)
     return figures

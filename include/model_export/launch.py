@@ -9,7 +9,7 @@ import tempfile
 from collections import deque
 from pathlib import Path
 
-from include.catalog.models import get_model
+from include.catalog.models import ModelSpec, get_model
 from include.errors import FatalError, GateFailed, InputError, ServiceUnavailable
 from include.generations.files import write_json
 from include.local_stack.environments import ensure
@@ -51,7 +51,7 @@ def export_model(
         log.info("%s is exported already: %s", model, request.folder)
         return request.folder
     interpreter = ensure(settings, "export")
-    command = [str(interpreter), "-m", "include.model_export", "--spec", request.spec.model_dump_json()]
+    command = [str(interpreter), "-m", "include.model_export", "--spec", _entry(request.spec)]
     command += ["--root", str(request.root), "--precision", precision]
     _run(model, command + ["--fuse"] * fuse + ["--force"] * force)
     return request.folder
@@ -59,6 +59,11 @@ def export_model(
 
 def _request(model: str, settings: Settings, precision: Precision, *, fuse: bool) -> ExportRequest:
     return ExportRequest(get_model(model, settings), settings.state_dir / "models", precision, fuse)
+
+
+def _entry(spec: ModelSpec) -> str:
+    """The catalogue's entry as it was written: what is left to a default stays left to it."""
+    return spec.model_dump_json(exclude_unset=True)
 
 
 def _run(model: str, command: list[str]) -> None:

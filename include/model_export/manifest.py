@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -131,20 +132,29 @@ class Manifest(_Frozen):
     @property
     def model_sha256(self) -> str:
         """The graph's hash; of a model over 2 GB also its external data's."""
-        parts = [f"{name}:{digest}" for name, digest in sorted(self.files.items()) if name.startswith(MODEL)]
-        return self.files[MODEL] if len(parts) == 1 else hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        names = sorted(name for name in self.files if name.startswith(MODEL))
+        return self.files[MODEL] if len(names) == 1 else self._sha256_of(names)
 
-    def fingerprint(self, precision: str) -> str:
-        """The model fingerprint when this export is served at ``precision`` (as run, such as ``bf16``)."""
+    def _sha256_of(self, names: Sequence[str]) -> str:
+        parts = [f"{name}:{self.files.get(name, '')}" for name in names]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def fingerprint(self, precision: str, *, runtime: str = "onnxruntime") -> str:
+        """The model fingerprint when this export is served at ``precision`` (as run, such as ``bf16``) by ``runtime``.
+
+        It covers the weights that the runtime reads. On a CPU the precision tells the runtimes apart; the two of a GPU
+        both compute in float16, each in its own way.
+        """
+        packed = runtime == "packed"
         return model_fingerprint(
-            model_sha256=self.model_sha256,
+            model_sha256=self._sha256_of((PACKED_WEIGHTS, PACKED_SHAPE)) if packed else self.model_sha256,
             tokenizer_sha256=self.tokenizer_sha256,
             preprocess_sha256=self.preprocess_sha256,
             kind=self.kind,
             max_length=self.max_length,
             pooling=self.pooling,
             normalize=self.normalize,
-            precision=precision,
+            precision=f"{precision} by {runtime}" if runtime in ("packed", "tensorrt") else precision,
         )
 
     def summary(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import Field
 from include import fields
 from include.model_export.manifest import Precision
 from include.parameters import Parameters
+from include.settings import TritonRuntime, get_settings
 
 
 class Form(TypedDict):
@@ -37,6 +38,26 @@ class ModelParameters(Parameters):
     def form(self) -> Form:
         """In which form, as the export's keyword arguments."""
         return {"precision": self.precision, "fuse": self.fuse}
+
+
+class ExportParameters(ModelParameters):
+    """What to export."""
+
+    force: bool = Field(
+        default=False,
+        title="Export again",
+        description="Although it stands already: takes the newest commit of a source whose revision is a branch.",
+    )
+
+
+class DeployParameters(ModelParameters):
+    """What to serve, and by what."""
+
+    runtime: TritonRuntime = Field(
+        default_factory=lambda: get_settings().triton_runtime,
+        title="Runtime",
+        description="What computes: auto chooses for this CPU, packed and tensorrt need a GPU. Other vectors each.",
+    )
 
 
 class CheckParameters(Parameters):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from include.catalog.models import ModelSpec
 from include.errors import ContractError, InputError
 from include.generations.files import sha256_of
+from include.model_export.floors import FLOORS
 from include.model_export.manifest import Manifest, Precision
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements" / "export.txt"
-EXPORTER = 3  # raise it when a change of this code changes what is exported
+EXPORTER = 4  # raise it when a change of this code changes what is exported
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,18 @@ class ExportRequest:
     def key(self) -> str:
         """Hex SHA-256 over the model's entry, its weights when they are a local folder, and the locked packages.
 
+        What the gate compares by, languages and floors, belongs to it: when they change the export is checked anew.
+
         A Hugging Face revision that is a branch counts by its name: ``force`` exports its newest commit.
         """
-        spec = self.spec.model_dump(mode="json", exclude={"languages", "prefixes"})
+        spec = self.spec.model_dump(mode="json", exclude={"prefixes"})
         weights = folder_digest(Path(self.spec.source)) if is_folder(self.spec.source) else ""
         value = {
             "exporter": EXPORTER,
             "spec": spec,
             "variant": self.variant,
             "weights": weights,
+            "floors": asdict(FLOORS[self.precision]),
             "packages": sha256_of(LOCK),
         }
         return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -40,6 +40,20 @@ def resolve(spec: ModelSpec) -> Source:
     return _from_hub(spec)
 
 
+def check_pooling(spec: ModelSpec, folder: Path) -> None:
+    """A source with no modules of its own does not say how it pools; then the catalogue must, and not by a default.
+
+    Raises:
+        InputError: neither says it.
+    """
+    if spec.kind in ("text", "text_sparse") and not spec.names_pooling and not (folder / "modules.json").is_file():
+        msg = (
+            f"Model {spec.name}: its source has no modules.json, so nothing says how its tokens are pooled. Give "
+            "`pooling: mean` or `pooling: cls` in the catalogue, as the model's authors say."
+        )
+        raise InputError(msg)
+
+
 def _from_package(spec: ModelSpec, package: str) -> Source:
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:

@@ -15,10 +15,9 @@ from sentence_transformers.models import Pooling, Transformer
 from transformers import AutoTokenizer, ClapModel, CLIPModel
 
 from include.catalog.models import ModelSpec
-from include.model_export.items import Encoded, Encoder, Item, Vectors, largest_weights
+from include.model_export.items import Encoded, Encoder, Item, Vectors
 from include.model_export.manifest import AudioPreprocess, Preprocess
 from include.model_export.processor import load_feature_extractor, load_image_processor
-from include.model_export.towers import lexical_head, special_ids
 
 BATCH = 16
 
@@ -91,19 +90,23 @@ def _sentence_encoder(spec: ModelSpec, folder: Path) -> Encoder:
 
 
 def _lexical_weights(spec: ModelSpec, folder: Path, model: SentenceTransformer) -> Any:
-    """BGE-M3's own rule: a linear layer on each token's vector, special tokens left out, the largest of each id."""
-    head, special = lexical_head(spec, folder), np.array(special_ids(folder))
+    """BGE-M3's own rule: a linear layer on each token's vector, special tokens left out, the largest of each id.
 
-    def weights(items: Sequence[Item]) -> tuple[dict[int, float], ...]:
-        rows: list[dict[int, float]] = []
-        for item in items:
-            features = model.tokenizer(item, truncation=True, max_length=spec.max_length, return_tensors="pt")
-            with torch.inference_mode():
-                tokens = model[0].auto_model(**features).last_hidden_state
-                found = torch.relu(head(tokens)).squeeze(-1).numpy()
-            ids = features["input_ids"].numpy()
-            found[np.isin(ids, special)] = 0.0
-            rows += largest_weights(ids, found)
-        return tuple(rows)
+    Written out here as FlagEmbedding has it, and not the exporter's: it is what that is judged by.
+    """
+    layer = torch.load(folder / "sparse_linear.pt", map_location="cpu", weights_only=True)
+    named = ("cls_token", "eos_token", "pad_token", "unk_token")
+    unused = {getattr(model.tokenizer, f"{name}_id") for name in named}
 
-    return weights
+    def of_text(item: Item) -> dict[int, float]:
+        features = model.tokenizer(item, truncation=True, max_length=spec.max_length, return_tensors="pt")
+        with torch.inference_mode():
+            tokens = model[0].auto_model(**features).last_hidden_state[0]
+            found = torch.relu(tokens @ layer["weight"].float().T + layer["bias"].float()).squeeze(-1)
+        best: dict[int, float] = {}
+        for token, weight in zip(features["input_ids"][0].tolist(), found.tolist(), strict=True):
+            if token not in unused and weight > best.get(token, 0.0):
+                best[token] = weight
+        return best
+
+    return lambda items: tuple(map(of_text, items))

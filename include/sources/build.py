@@ -28,6 +28,8 @@ from include.generations.shards import BuildFolder, Shard, ShardManifest
 from include.sources.plan import InputPlan, read_planned
 from include.sources.rows import Row
 
+UNUSABLE_FILE = "unusable.jsonl"
+
 
 @dataclass(frozen=True)
 class Build:
@@ -69,6 +71,11 @@ class Build:
     def version(self) -> int:
         """External version of documents: milliseconds, so that an older run never overwrites a newer one."""
         return int(self.date.timestamp() * 1000)
+
+    @property
+    def unusable(self) -> Path:
+        """Broken rows of the input, one JSON a line; absent when there is none."""
+        return self.folder.folder / UNUSABLE_FILE
 
     def rows(self, index: int) -> list[Row]:
         """The input of shard ``index``."""
@@ -169,6 +176,11 @@ class Build:
     @property
     def _refusal(self) -> Path:
         return self.folder.folder / "refused.json"
+
+    def told(self, counts: Counts) -> dict[str, Any]:
+        """What every summary says of a build: the run under which its dead letters are, and what became of its rows."""
+        found = {"run": self.generation, "counts": counts.as_dict(), "cut_by_limit": self.input.cut_by_limit}
+        return {**found, "unusable": str(self.unusable)} if self.unusable.exists() else found
 
     def all_seconds(self, **more: float) -> dict[str, float]:
         """For people: seconds by stage, summed over what ran side by side, and the wall time since the plan."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from include.errors import InputError
+from include.errors import ContractError, InputError
 from include.generations.files import replacing, sha256_of
 from include.generations.locks import locked
 from include.generations.names import generation_name, run_key
 from include.generations.run import Run
 from include.generations.shards import BuildFolder
 from include.settings import Settings
-from include.sources.build import Build
+from include.sources.build import UNUSABLE_FILE, Build
 from include.sources.files import Source
 from include.sources.plan import InputPlan, plan_input
 
@@ -41,9 +41,16 @@ def all_builds(settings: Settings, kind: str, alias: str) -> Iterator[Build]:
         yield build
 
 
-def prune_builds(settings: Settings, kind: str, alias: str, *, keep: Collection[str]) -> None:
-    """Drop published builds whose generation is not in ``keep``, and unfinished ones that nobody resumed for a week."""
+def prune_builds(
+    settings: Settings, kind: str, alias: str, *, keep: Collection[str], server: Mapping[str, str]
+) -> None:
+    """Drop published builds whose generation is not in ``keep``, and unfinished ones that nobody resumed for a week.
+
+    ``server`` is the parameter that names the server, with its value: the same alias on another one is not ours.
+    """
     for build in all_builds(settings, kind, alias):
+        if not server.items() <= build.facts["parameters"].items():
+            continue
         abandoned = time.time() - build.touched > ABANDONED_SECONDS
         if build.generation not in keep and (build.published() is not None or abandoned):
             build.folder.remove()
@@ -89,10 +96,22 @@ def begin(
         return Build.load(folder.folder)
 
 
+def unless_stuck(build: Build, check: Callable[[Build], object], anew: Callable[[], Build]) -> Build:
+    """``build``, or ``anew`` when it is unfinished and ``check`` raises: what it was begun with is gone for good."""
+    if build.published() is not None:
+        return build
+    try:
+        check(build)
+    except (ContractError, InputError) as error:
+        log.warning("%s cannot go on, so a new build is begun. %s", build.generation, error)
+        return anew()
+    return build
+
+
 def _keep_unusable(folder: BuildFolder, planned: InputPlan) -> None:
-    """Broken rows, one JSON a line, for whoever mends the input."""
     if not planned.unusable:
         return
-    with replacing(folder.folder / "unusable.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
+    path = folder.folder / UNUSABLE_FILE
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in planned.unusable)
-    log.warning("%d rows of %s are broken: see %s", len(planned.unusable), planned.path, folder.folder)
+    log.warning("%d rows of %s are broken and skipped: see %s", len(planned.unusable), planned.path, path)

@@ -25,6 +25,7 @@ from include.sources.rows import Row, Unusable
 log = logging.getLogger(__name__)
 
 INPUT_SCHEMA = pa.schema([("number", pa.int64()), ("text", pa.string()), ("text_hash", pa.binary(16))])
+UNUSABLE = "unusable"  # why broken rows are skipped
 HOPELESS_ROWS = 1000  # not UTF-8, and more than half of what was read: reading on is of no use
 NOT_UTF8_SHARE = 0.01  # of all rows; above it the file is taken to be in another encoding, not to hold bad rows
 
@@ -38,7 +39,7 @@ class InputPlan:
     rows: int  # accepted: unique, usable
     shard_rows: int
     counts: Counts  # of the pass itself: `written` is the rows handed on
-    unusable: tuple[Unusable, ...] = field(default=())  # the dead ones, for the dead-letter file
+    unusable: tuple[Unusable, ...] = field(default=())  # the broken ones, for whoever mends the input
     cut_by_limit: bool = False  # the input has rows behind those that `limit` allows: they are not read
 
     @property
@@ -47,7 +48,7 @@ class InputPlan:
         return -(-self.rows // self.shard_rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without the dead rows."""
+        """Plain values for JSON, without the broken rows."""
         return {**asdict(self), "counts": self.counts.as_dict(), "unusable": []}
 
     @classmethod
@@ -78,7 +79,7 @@ def plan_input(source: Source, folder: Path, *, fingerprint: str, limit: int, sh
     if not walk.taken:
         msg = f"{source.path} has no usable row: {walk.read} read, all blank or broken."
         raise InputError(msg)
-    counts = Counts(walk.read, walk.taken, dict(walk.skipped), len(walk.unusable)).check(str(source.path))
+    counts = Counts(walk.read, walk.taken, dict(walk.skipped)).check(str(source.path))
     if walk.cut:
         log.warning("%s: limit %d was reached; the rows behind it are not taken. 0 takes all.", source.path, limit)
     return InputPlan(str(source.path), fingerprint, walk.taken, shard_rows, counts, tuple(walk.unusable), walk.cut)
@@ -137,6 +138,7 @@ class _Walk:
             self.skipped["blank"] += 1
             return
         self.unusable.append(row)
+        self.skipped[UNUSABLE] += 1
         if row.reason == "not_utf8":
             self.not_utf8 += 1
             if self.first_not_utf8 < 0:

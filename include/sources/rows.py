@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Unusable:
-    """A row that cannot be worked on: blank (skipped) or broken (a dead letter)."""
+    """A row that cannot be worked on: blank or broken."""
 
     number: int
     reason: str

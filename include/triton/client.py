@@ -22,6 +22,7 @@ __all__ = ["BATCH_SIZE", "Embeddings", "ServedModel", "TritonClient", "Vectors",
 
 BATCH_SIZE = 64
 CONCURRENCY = 4
+LEAST_REQUEST_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class TritonClient:
 
     At most ``concurrency`` requests are under way at once, whoever calls; further callers wait. Each goes to the server
     with the fewest of them. A request that fails for a passing reason is sent to the next server at once, then again
-    after a random wait, until ``deadline_seconds`` have passed: a restart of the server is ridden out.
+    after a random wait, until ``deadline_seconds`` have passed: a restart of the server is ridden out. One that is
+    being worked on has the same time, at least a minute, and is not sent a second time when that is over.
     """
 
     def __init__(
@@ -46,7 +48,6 @@ class TritonClient:
         *,
         batch_size: int = BATCH_SIZE,
         concurrency: int = CONCURRENCY,
-        timeout_seconds: float = 60.0,
         deadline_seconds: float = 120.0,
     ) -> None:
         self.urls = parse_urls(urls)
@@ -54,7 +55,8 @@ class TritonClient:
         self.concurrency = concurrency
         self.deadline_seconds = deadline_seconds
         self._loop = LoopThread("triton")
-        self._servers = Servers(self.urls, concurrency=concurrency, timeout_seconds=timeout_seconds)
+        request_seconds = max(LEAST_REQUEST_SECONDS, deadline_seconds)
+        self._servers = Servers(self.urls, concurrency=concurrency, timeout_seconds=request_seconds)
         self._lookup = Lookup()
 
     def embed(
@@ -144,7 +146,7 @@ class TritonClient:
         async with deadline(deadline_seconds, f"{len(items)} items for {model}"):
             known = self._lookup.any_of(model) or await self._served(model, fingerprint)
             medium = medium_of(known.kind)
-            batches = list(cut(items, medium, most=min(self.batch_size, known.max_batch_size)))
+            batches = list(cut(items, known, most=min(self.batch_size, known.max_batch_size)))
             while True:
                 # One request is of one version by itself; several must agree on it.
                 wanted = fingerprint

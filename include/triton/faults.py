@@ -21,12 +21,22 @@ class OtherModel(ContractError):
     """The server has the model, but not in the version that is asked for; another server of the list may have that."""
 
 
+class TooSlow(ServiceUnavailable):
+    """The server works on a request for longer than that may take: to send it again would only add to its work."""
+
+
 def translate(error: Exception, *, url: str) -> EmbsearchError:
     """The error of a call to ``url``, by whether it may pass."""
     if isinstance(error, InferenceServerException):
         return _answered(error, url)
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return AccessDenied(f"Triton at {url} shows a certificate that is not trusted: {error}. Check kserve_url.")
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ServerTimeoutError):
+        msg = (
+            f"Triton at {url} did not answer a request in the time that it had: it has more work than it can do. Ask "
+            "less at once, allow more time, or add instances or servers."
+        )
+        return TooSlow(msg)
     if isinstance(error, (OSError, aiohttp.ClientError)):
         reason = f"{type(error).__name__}: {error}"
         msg = f"Triton at {url} does not answer ({reason}). Start it (`make up`) or check kserve_url."

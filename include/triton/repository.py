@@ -8,12 +8,14 @@ beside the present one is a model of its own too, whose version folder is a link
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.errors import InputError
-from include.generations.files import sync_folder, write_text
+from include.errors import ContractError, InputError
+from include.generations.files import sha256_of, sync_folder, write_text
 from include.model_export.manifest import Manifest
 from include.triton.config_pbtxt import CONFIG, ServingConfig
 from include.triton.ensemble import remove_steps, write_steps
@@ -75,29 +77,50 @@ class ModelRepository:
         return ServingConfig.parse(path.read_text(encoding="utf-8"), where=str(path))
 
     def find(self, model: str, build: str) -> ServingConfig | None:
-        """The newest kept version of the same build."""
+        """The newest kept version of the same build; whether its files are whole is not asked."""
         kept = [self.config_of(model, version) for version in self.versions(model)]
         return next((config for config in reversed(kept) if config.build == build), None)
 
-    def stage(self, config: ServingConfig, files: dict[str, Path], manifest: Manifest) -> str:
-        """Lay ``files`` (name → source) out as the candidate of ``config.model``; return the candidate's name."""
+    def stage(self, config: ServingConfig, files: Mapping[str, Path], manifest: Manifest) -> str:
+        """Lay ``files`` (name → source) out as the candidate of ``config.model``; return the candidate's name.
+
+        Raises:
+            ContractError: a copy is not what the manifest says.
+        """
         name = candidate_name(config.model)
         self.discard_candidate(config.model)
         folder = self.folder(name, 1)
         folder.mkdir(parents=True)
         for target, source in files.items():
             shutil.copyfile(source, folder / target)
+            with (folder / target).open("rb") as file:
+                os.fsync(file.fileno())
+        self.check_files(name, 1, files, manifest)
         manifest.write(folder)
         config.write(folder / CONFIG)
         self.pin(config.of(model=name, version=1))
         return name
+
+    def check_files(self, model: str, version: int, files: Mapping[str, Path], manifest: Manifest) -> None:
+        """Compare the files of a version with the manifest, and those that it does not name with their source.
+
+        Raises:
+            ContractError: one is missing or differs.
+        """
+        for name, source in files.items():
+            path = self.folder(model, version) / name
+            if not path.is_file() or sha256_of(path) != (manifest.files.get(name) or sha256_of(source)):
+                msg = f"{path} is not a whole copy of {source}. Is the disk full or failing? Deploy the model again."
+                raise ContractError(msg)
 
     def accept_candidate(self, config: ServingConfig) -> None:
         """Rename the staged folder to the version of ``config``, in one step; nothing is served by that yet."""
         target = self.folder(config.model, config.version)
         target.parent.mkdir(exist_ok=True)
         write_text(self._counter(config.model), str(config.version))
-        self.folder(candidate_name(config.model), 1).rename(target)
+        staged = self.folder(candidate_name(config.model), 1)
+        sync_folder(staged)
+        staged.rename(target)
         sync_folder(target.parent)
         self.discard_candidate(config.model)
 
@@ -116,6 +139,23 @@ class ModelRepository:
         """A server loads nothing for ``model``: the state before its first deploy."""
         (self.folder(model) / CONFIG).unlink(missing_ok=True)
 
+    def note_switch(self, model: str, old: ServingConfig | None) -> None:
+        """Keep what is served until a switch is at its end; ``None``: nothing."""
+        write_text(self._switch_note(model), old.render() if old is not None else "")
+
+    def noted_switch(self, model: str) -> tuple[bool, ServingConfig | None]:
+        """Whether a switch did not come to its end, and what was served before it."""
+        path = self._switch_note(model)
+        text = path.read_text(encoding="utf-8") if path.is_file() else None
+        return text is not None, ServingConfig.parse(text, where=str(path)) if text else None
+
+    def forget_switch(self, model: str) -> None:
+        """The switch is at its end, or what it changed is put back."""
+        self._switch_note(model).unlink(missing_ok=True)
+
+    def _switch_note(self, model: str) -> Path:
+        return self.root / f".{model}.switching"
+
     def remove(self, model: str, version: int) -> None:
         """Delete a version that is not served.
 
@@ -129,13 +169,20 @@ class ModelRepository:
         remove_steps(self.root, model, version)
         shutil.rmtree(self.folder(model, version), ignore_errors=True)
 
-    def prune(self, model: str, *, keep: int) -> list[int]:
-        """Delete all but the newest ``keep`` versions; never one that is served, nor the one to go back to."""
+    def prune(self, model: str, *, keep: int, needed: Collection[str] | None = ()) -> list[int]:
+        """Delete all but the newest ``keep`` versions.
+
+        Never one that is served, nor the one to go back to, nor one of a ``needed`` fingerprint; where those are not
+        known (``None``), nothing is deleted.
+        """
+        if needed is None:
+            return []
         served = self.served(model)
-        needed = {beside.version for beside in self.beside(model)}
+        spared = {beside.version for beside in self.beside(model)}
         if served is not None:
-            needed |= {served.version, served.previous}
-        gone = [version for version in self.versions(model)[:-keep] if version not in needed]
+            spared |= {served.version, served.previous}
+        old = [version for version in self.versions(model)[:-keep] if version not in spared]
+        gone = [version for version in old if self.config_of(model, version).fingerprint not in needed]
         for version in gone:
             self.remove(model, version)
         return gone

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
 from tritonclient.http import aio
 
 from include.errors import EmbsearchError, ServiceUnavailable, TransientError
-from include.triton.faults import NotLoaded, OtherModel, translate
+from include.triton.faults import NotLoaded, OtherModel, TooSlow, translate
 
 log = logging.getLogger(__name__)
 
@@ -41,15 +41,18 @@ class Servers:
     async def ask(self, question: Question[Result], *, patience: float) -> Result:
         """The first good answer. A passing fault is tried on the next server at once, then again after a random wait.
 
+        A request that was not answered in its own time is not sent again: it is worked on, or waits behind others.
+
         Raises:
             ServiceUnavailable: no server answered within ``patience`` seconds.
+            TooSlow: a server did not answer a request in time.
             NotLoaded: every server lacks the model.
             OtherModel: no server has the version that is asked for.
         """
         attempts = AsyncRetrying(
             wait=wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT),
             stop=stop_after_delay(patience),
-            retry=retry_if_exception_type(TransientError),
+            retry=retry_if_exception(_may_pass),
             before_sleep=_tell_once(patience),
             reraise=True,
         )
@@ -86,6 +89,8 @@ class Servers:
             for url in self._order():
                 try:
                     return await self._ask_one(url, question)
+                except TooSlow:
+                    raise
                 except (ServiceUnavailable, OtherModel, NotLoaded) as error:
                     failures.append(error)
         # What may pass counts first: the server that is away may have what the others lack.
@@ -124,12 +129,21 @@ class Servers:
             )
             self._rests_until[url] = 0.0
         if url in self._rests_until:
-            async with asyncio.timeout(min(CONNECT_SECONDS, self._timeout_seconds)):
-                if not await self._connections[url].is_server_live():
-                    msg = f"Triton at {url} is starting or stopping."
-                    raise ServiceUnavailable(msg)
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    live = await self._connections[url].is_server_live()
+            except TimeoutError as error:
+                msg = f"Triton at {url} does not answer within {CONNECT_SECONDS:.0f} s. Is it up, and kserve_url right?"
+                raise ServiceUnavailable(msg) from error
+            if not live:
+                msg = f"Triton at {url} is starting or stopping."
+                raise ServiceUnavailable(msg)
             self._rests_until.pop(url, None)
         return self._connections[url]
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, TransientError) and not isinstance(error, TooSlow)
 
 
 def _tell_once(patience: float) -> Callable[[RetryCallState], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from include.model_export.manifest import TOKENIZER, Manifest
 from include.settings import Settings
 from include.triton.config_pbtxt import Runtime, ServingConfig
 from include.triton.ensemble import MAX_LENGTH, step_configs
-from include.triton.model_code import code_files
+from include.triton.model_code import version_files
 from include.triton.runtime import Cpu, served_as
 
 # Padded tokens of one run of the graph: small runs stay in the cache. 12 % less CPU time than 512 by ONNX Runtime.
@@ -43,20 +44,23 @@ def as_served(manifest: Manifest, folder: Path, settings: Settings, runtime: Run
 
 
 def plan_version(
-    manifest: Manifest, settings: Settings, *, runtime: Runtime | None, version: int, previous: int
-) -> ServingConfig:
-    """The configuration of ``version``; ``runtime`` overrides ``settings.triton_runtime``.
+    manifest: Manifest, folder: Path, settings: Settings, *, runtime: Runtime | None, version: int, previous: int
+) -> tuple[ServingConfig, dict[str, Path]]:
+    """The configuration of ``version`` of the export in ``folder``, and its files: name → source.
+
+    ``runtime`` overrides ``settings.triton_runtime``.
 
     Raises:
         InputError: the runtime does not serve this export.
     """
     configured = None if settings.triton_runtime == "auto" else settings.triton_runtime
     chosen, precision = served_as(manifest, runtime or configured, Cpu.present())
+    files = version_files(manifest, folder, chosen)
     config = ServingConfig(
         model=manifest.name,
         version=version,
         previous=previous,
-        fingerprint=manifest.fingerprint(precision),
+        fingerprint=manifest.fingerprint(precision, runtime=chosen),
         build="",
         dimension=manifest.dimension,
         max_length=manifest.max_length,
@@ -68,12 +72,13 @@ def plan_version(
         instances=settings.triton_instances,
         kind=manifest.kind,
     )
-    return replace(config, build=_build_hash(config))
+    return replace(config, build=_build_hash(config, files, manifest)), files
 
 
-def _build_hash(config: ServingConfig) -> str:
-    """The same for the same model served in the same way, whatever its version is called."""
+def _build_hash(config: ServingConfig, files: Mapping[str, Path], manifest: Manifest) -> str:
+    """The same for the same model served in the same way, whatever its version is called: all files, all settings."""
     neutral = replace(config, version=0, previous=0, build="")
     same = [neutral.render(), *(map(str, step_configs(neutral)) if config.runtime == "tensorrt" else ())]
-    code = {name: sha256_of(path) for name, path in code_files(config.kind, config.runtime).items()}
-    return hashlib.sha256(json.dumps([same, code], sort_keys=True).encode()).hexdigest()
+    hashes = {name: manifest.files.get(name) or sha256_of(source) for name, source in files.items()}
+    parts = [same, hashes, manifest.model_dump_json()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

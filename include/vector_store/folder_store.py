@@ -102,6 +102,10 @@ class FolderStore:
         """See the protocol."""
         return self._folders.promote(alias, generation)
 
+    def rollback(self, alias: str, to: str | None = None) -> str:
+        """See the protocol."""
+        return self._folders.rollback(alias, to)
+
     def resolve(self, alias: str) -> str | None:
         """See the protocol."""
         return self._folders.resolve(alias)

@@ -23,12 +23,14 @@ from include.generations.files import write_json
 from include.generations.locks import locked
 from include.generations.names import SEPARATOR, alias_of
 from include.generations.pointer import Pointer
+from include.generations.promotion import left_by, outdated, roll_back_target
 from include.vector_store.protocol import CollectionInfo
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 MARKER = "SEALED"
+LEFT = "ROLLED_BACK"  # stands in a generation that a roll back left
 FOLLOW_TIMES = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
 
@@ -143,7 +145,24 @@ class GenerationFolders:
         if not self.sealed(generation):
             msg = f"{generation} in {self.root} is not sealed, so {alias} stays as it is. Finish its build first."
             raise ContractError(msg)
+        (self.folder(generation) / LEFT).unlink(missing_ok=True)
         return Pointer(self.root, self.folder(alias).name).promote(generation)
+
+    def rollback(self, alias: str, to: str | None = None) -> str:
+        """Serve an earlier generation, or the one named; mark those that are left; return what is served now.
+
+        Raises:
+            InputError: there is none to go back to.
+        """
+        served, generations = self.resolve(alias), self.generations(alias)
+        target = roll_back_target(alias, served, generations, to, left=self._left(generations))
+        for generation in left_by(served, target, generations):
+            (self.folder(generation) / LEFT).touch()
+        self.promote(alias, target)
+        return target
+
+    def _left(self, generations: list[str]) -> list[str]:
+        return [generation for generation in generations if (self.folder(generation) / LEFT).exists()]
 
     def all(self) -> list[str]:
         """Every sealed generation, oldest first."""
@@ -155,7 +174,8 @@ class GenerationFolders:
 
     def prune(self, alias: str, *, keep: int) -> list[str]:
         """Drop old generations and what dead builds left; return the generations dropped."""
-        dropped = outdated(self.generations(alias), self.resolve(alias), keep)
+        generations = self.generations(alias)
+        dropped = outdated(generations, self.resolve(alias), keep, left=self._left(generations))
         for generation in dropped:
             self.remove(generation)
         for folder in (self.root / "shards").glob(f"{alias}{SEPARATOR}*"):
@@ -190,15 +210,3 @@ class GenerationFolders:
 
     def _lock_file(self, name: str) -> Path:
         return self.root / "locks" / f"{name}.build.lock"
-
-
-def outdated(generations: list[str], served: str | None, keep: int) -> list[str]:
-    """Which of ``generations`` (oldest first) to drop: all but the newest ``keep``, never the served one.
-
-    Raises:
-        InputError: ``keep`` is less than 1.
-    """
-    if keep < 1:
-        msg = f"keep is {keep}; at least 1 generation must stay."
-        raise InputError(msg)
-    return [generation for generation in generations[:-keep] if generation != served]

@@ -76,6 +76,17 @@ class KeywordStore(Protocol):
         """
         ...
 
+    def rollback(self, alias: str, to: str | None = None) -> str:
+        """Serve ``to``, or else the newest generation before the served one; return its name.
+
+        What is newer than it, up to the one that was served, is no default target from now on and does not count for
+        :meth:`prune`, until it is served again.
+
+        Raises:
+            InputError: there is none to go back to.
+        """
+        ...
+
     def resolve(self, alias: str) -> str | None:
         """The generation that ``alias`` names, or ``None``."""
         ...
@@ -112,7 +123,7 @@ class KeywordStore(Protocol):
         ...
 
     def prune(self, alias: str, *, keep: int) -> list[str]:
-        """Drop all but the newest ``keep`` generations, never the served one; return what was dropped."""
+        """Drop all but the newest ``keep`` generations that no roll back left, never the served one; return them."""
         ...
 
     def drop(self, generation: str) -> None:

@@ -19,13 +19,21 @@ from qdrant_client import QdrantClient, models
 
 from include.errors import ContractError, InputError
 from include.generations.names import SEPARATOR, alias_of
+from include.generations.promotion import left_by, outdated, roll_back_target
 from include.vector_store import hnsw
 from include.vector_store.checks import check_points, check_queries, check_top_k
-from include.vector_store.folders import outdated
 from include.vector_store.neighbours import as_neighbours
 from include.vector_store.protocol import CollectionInfo, Ids, Neighbours, Vectors
 from include.vector_store.qdrant_connection import QdrantConnection
-from include.vector_store.server_build import BEGUN, SEALED, create_collection, metadata, start_graph, wait_for_graph
+from include.vector_store.server_build import (
+    BEGUN,
+    LEFT,
+    SEALED,
+    create_collection,
+    metadata,
+    start_graph,
+    wait_for_graph,
+)
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +124,7 @@ class ServerStore:
                 "Delete that collection, or choose another name for this one."
             )
             raise InputError(msg)
+        self._mark_left(generation, left=False)
         previous = self.resolve(alias)
         create = models.CreateAlias(collection_name=generation, alias_name=alias)
         changes: list[Any] = [models.CreateAliasOperation(create_alias=create)]
@@ -123,6 +132,20 @@ class ServerStore:
             changes.insert(0, models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
         self._call(alias, self._client.update_collection_aliases, changes)
         return previous
+
+    def rollback(self, alias: str, to: str | None = None) -> str:
+        """See the protocol."""
+        served, generations = self.resolve(alias), self._sealed(alias)
+        left = [name for name, facts in generations.items() if facts.get(LEFT)]
+        target = roll_back_target(alias, served, list(generations), to, left=left)
+        for generation in left_by(served, target, list(generations)):
+            self._mark_left(generation, left=True)
+        self.promote(alias, target)
+        return target
+
+    def _mark_left(self, generation: str, *, left: bool) -> None:
+        if bool(self._metadata(generation).get(LEFT)) != left:
+            self._call(generation, self._client.update_collection, generation, metadata={LEFT: left})
 
     def resolve(self, alias: str) -> str | None:
         """See the protocol."""
@@ -136,7 +159,8 @@ class ServerStore:
         if SEALED not in facts:
             msg = f"{generation!r} at {self._url} is not a sealed generation of this project. Index keywords first."
             raise InputError(msg)
-        facts.pop(BEGUN, None)
+        for ours in (BEGUN, LEFT):
+            facts.pop(ours, None)
         return CollectionInfo(generation=generation, **facts)
 
     def search(self, name: str, queries: Vectors, top_k: int) -> Neighbours:
@@ -189,12 +213,14 @@ class ServerStore:
 
     def generations(self, alias: str) -> list[str]:
         """See the protocol."""
-        return [name for name, facts in self._collections(alias).items() if SEALED in facts]
+        return list(self._sealed(alias))
 
     def prune(self, alias: str, *, keep: int) -> list[str]:
         """See the protocol; what builds left that began a day ago and were never sealed is removed too."""
         found = self._collections(alias)
-        dropped = outdated([name for name, facts in found.items() if SEALED in facts], self.resolve(alias), keep)
+        sealed = [name for name, facts in found.items() if SEALED in facts]
+        left = [name for name in sealed if found[name].get(LEFT)]
+        dropped = outdated(sealed, self.resolve(alias), keep, left=left)
         for generation in dropped:
             self._call(generation, self._client.delete_collection, generation)
         for name, facts in found.items():
@@ -202,6 +228,9 @@ class ServerStore:
                 log.info("removing %s at %s, left by a build that died", name, self._url)
                 self._call(name, self._client.delete_collection, name)
         return dropped
+
+    def _sealed(self, alias: str) -> dict[str, dict[str, Any]]:
+        return {name: facts for name, facts in self._collections(alias).items() if SEALED in facts}
 
     def _collections(self, alias: str) -> dict[str, dict[str, Any]]:
         """The metadata of this project's collections that were made for ``alias``, oldest first."""

@@ -16,6 +16,7 @@ from include.vector_store.qdrant_connection import QdrantConnection
 
 BEGUN = "begun"  # the metadata's key that each generation has: when its build began, in seconds since 1970
 SEALED = "points"  # the one that only a sealed generation has
+LEFT = "rolled_back"  # true of a generation that a roll back left
 
 POLL_SECONDS = 0.5
 SETTLE_SECONDS = 3.0  # green for so long, with nothing more indexed: what is left is in segments under the threshold

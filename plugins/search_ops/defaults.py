@@ -12,7 +12,9 @@ from include.settings import get_settings
 POOL_TRITON = "triton"
 POOL_QDRANT = "qdrant"
 POOL_ELASTICSEARCH = "elasticsearch"
-POOLS = (POOL_TRITON, POOL_QDRANT, POOL_ELASTICSEARCH)
+POOL_MYSQL = "mysql"
+POOL_REDIS = "redis"
+POOLS = (POOL_TRITON, POOL_QDRANT, POOL_ELASTICSEARCH, POOL_MYSQL, POOL_REDIS)
 
 RETRY_DELAY = timedelta(seconds=get_settings().retry_seconds)
 RETRY_BY_CLASS = ExceptionRetryPolicy(

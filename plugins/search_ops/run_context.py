@@ -28,37 +28,71 @@ def run_date(context: Mapping[str, Any]) -> datetime:
 def run_of(context: Mapping[str, Any]) -> Run:
     """The run as the library knows it: the same after a retry or a cleared task."""
     dag_run = context["dag_run"]
-    return Run(run_key("airflow", dag_run.dag_id, dag_run.run_id), run_date(context))
+    start = dag_run.data_interval_start if dag_run.data_interval_end else None
+    return Run(run_key("airflow", dag_run.dag_id, dag_run.run_id), run_date(context), start=start)
 
 
-def parameters_of(context: Mapping[str, Any], kind: type[P], *, settings: Settings, inherits: Sequence[str] = ()) -> P:
+def parameters_of(context: Mapping[str, Any], kind: type[P], *, settings: Settings) -> P:
     """The run's checked parameters.
 
-    A server's URL that nobody changed means the server of ``settings``, which know the Airflow connections. A run that
-    an asset event caused takes the names in ``inherits`` from the event.
+    A server's URL that nobody changed means the server of ``settings``, which know the Airflow connections.
 
     Raises:
         InputError: an unknown name or a value out of bounds.
     """
+    (found,) = _parameters(context, kind, settings, [{}])
+    return found
+
+
+def parameters_of_each(
+    context: Mapping[str, Any], kind: type[P], *, settings: Settings, inherits: Sequence[str]
+) -> list[P]:
+    """:func:`parameters_of` for each asset event that caused the run, with the names in ``inherits`` from the event.
+
+    Oldest first, of equal ones the last; of a run that no event caused, its own alone.
+    """
+    extras = [{name: extra[name] for name in inherits if name in extra} for extra in event_extras(context)]
+    found = _parameters(context, kind, settings, extras or [{}])
+    return list(dict.fromkeys(reversed(found)))[::-1]
+
+
+def _parameters(
+    context: Mapping[str, Any], kind: type[P], settings: Settings, inherited: Sequence[Mapping[str, Any]]
+) -> list[P]:
     asked = dict(context["dag_run"].conf or {})
-    values = {**context["params"], **asked}
-    for extra in event_extras(context):
-        values |= {name: extra[name] for name in inherits if name in extra and name not in asked}
-    untouched = (name for name in SERVERS if name in values and values[name] == getattr(get_settings(), name))
-    return kind.checked(values | {name: getattr(settings, name) for name in untouched})
+    found = []
+    for extra in inherited:
+        values = {**context["params"], **extra, **asked}
+        untouched = (name for name in SERVERS if name in values and values[name] == getattr(get_settings(), name))
+        found.append(kind.checked(values | {name: getattr(settings, name) for name in untouched}))
+    return found
 
 
 def whole_when_caused(parameters: P, context: Mapping[str, Any]) -> P:
-    """Without the form's ``limit`` when an asset event caused the run: nobody chose it, and it would cut the input."""
-    if not event_extras(context) or "limit" in (context["dag_run"].conf or {}):
+    """All of the input, and what is served besides, when an asset event caused the run.
+
+    Nobody chose the form's ``limit`` then, which would cut the input, nor asked for other products to be dropped.
+    """
+    if not event_extras(context):
         return parameters
-    return parameters.model_copy(update={"limit": 0})
+    chosen = context["dag_run"].conf or {}
+    whole = {"limit": 0, "keep_others": True}
+    names = (name for name in whole if name in type(parameters).model_fields and name not in chosen)
+    return parameters.model_copy(update={name: whole[name] for name in names})
 
 
 def event_extras(context: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The extras of the asset events that caused this run, oldest first."""
+    """The extras of the asset events that caused this run, oldest first.
+
+    Airflow starts one run for all events that came while another ran. An event that tells of several things at once has
+    the earlier ones in ``also``.
+    """
     events = [event for batch in context.get("triggering_asset_events", {}).values() for event in batch]
-    return [dict(event.extra) for event in sorted(events, key=lambda event: event.timestamp)]
+    found: list[dict[str, Any]] = []
+    for event in sorted(events, key=lambda event: event.timestamp):
+        extra = dict(event.extra)
+        found += [*extra.pop("also", []), extra]
+    return found
 
 
 def tell(context: Mapping[str, Any], outlets: Sequence[Asset], extra: Mapping[str, Any]) -> None:

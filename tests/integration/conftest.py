@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,25 @@ from include.elastic.connection import connect
 from include.local_stack.elasticsearch import ElasticsearchHome
 from include.local_stack.elasticsearch import install as install_elasticsearch
 from include.local_stack.environments import ensure
+from include.local_stack.mariadb import install as install_mariadb
 from include.model_export.launch import export_model
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import Settings
 from include.triton.client import TritonClient
 from include.triton.deploy import deploy
 from tests.integration.elasticsearch_server import ElasticsearchServer, SecuredElasticsearch, open_folder
+from tests.integration.export_cache import export_settings
+from tests.integration.mariadb_server import MariadbDatabase, MariadbServer
+from tests.integration.redis_server import RedisServer
 from tests.integration.running_stack import RunningStack, started
 from tests.integration.triton_server import TritonServer
+
+_numbers = count()
 
 
 @pytest.fixture(scope="session")
 def exported_minilm() -> Path:
-    """The demo model, exported for real; later sessions find it standing, checked by its hashes."""
-    settings = Settings(state_dir=PROJECT_ROOT / ".local" / "cache" / "tests")
-    return export_model("minilm", settings)
+    """The demo model, exported for real; later sessions find it standing as long as the exporter is the same."""
+    return export_model("minilm", export_settings())
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +86,33 @@ def secured_elasticsearch(elasticsearch_home: ElasticsearchHome) -> Iterator[Sec
         server = SecuredElasticsearch.make(folder, elasticsearch_home, Settings())
         with server.running():
             yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_distribution() -> Path:
+    """The server's files, the same that the local stack uses."""
+    return install_mariadb(Settings())
+
+
+@pytest.fixture(scope="session")
+def mariadb(mariadb_distribution: Path) -> Iterator[MariadbServer]:
+    """A server that all tests share; a test that stops it starts it again."""
+    with open_folder() as folder, MariadbServer.at(folder, mariadb_distribution).running() as server:
+        yield server
+
+
+@pytest.fixture
+def database(mariadb: MariadbServer) -> Iterator[MariadbDatabase]:
+    """Two empty databases for one test."""
+    with mariadb.database(f"t{next(_numbers)}") as own:
+        yield own
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis that all tests share; a test that stops it starts it again, and none relies on what is in it."""
+    with RedisServer.at(tmp_path_factory.mktemp("redis")).running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,11 @@ from typing import Any
 from urllib.parse import quote
 
 from elasticsearch import Elasticsearch
+from pydantic import SecretStr
 
-from include.local_stack import members, stack
+from include.local_stack import members, served, stack
 from include.local_stack.airflow_api import AirflowApi
-from include.settings import PREFIX, PROJECT_ROOT, Settings
+from include.settings import LOGINS, PREFIX, PROJECT_ROOT, Settings
 from include.sources.generators import write_texts
 from tests.conftest import remove_outside, settings_in
 
@@ -71,8 +72,11 @@ def _of(dag_id: str, run_id: str) -> str:
 def environment(settings: Settings) -> dict[str, str]:
     """What makes a command work on this stack: that of its owner, who chose its folders and ports."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    chosen = settings.model_dump(mode="json", include=settings.model_fields_set, exclude_none=True)
-    return {**bare, "COLUMNS": "200", **{PREFIX + name.upper(): str(value) for name, value in chosen.items()}}
+    written = {url for url in LOGINS if served.is_ours(settings, url)}  # by the stack: addresses and logins
+    written |= {login for url in written for login in LOGINS[url]}
+    chosen = settings.model_dump(include=settings.model_fields_set - written, exclude_none=True)
+    given = {PREFIX + name.upper(): str(v) for name, v in chosen.items() if not isinstance(v, SecretStr)}
+    return {**bare, "COLUMNS": "200", **given}
 
 
 def run_in(settings: Settings, words: Sequence[str], *, status: int = 0) -> str:
@@ -104,7 +108,7 @@ def started(folder: Path, exported: Path) -> Iterator[RunningStack]:
     try:
         stack.up(own)
         with stack.airflow_api(own) as api:
-            yield RunningStack(stack.served_settings(own), api, folder)
+            yield RunningStack(served.with_logins(served.served_settings(own)), api, folder)
             api.trigger("keyword_text_index", {"index": "half_done"})  # work under way must not keep anything alive
         assert "Stopped" in run_in(own, ["make", "down"])
         assert not members.members(stack.run_folder(own))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import InputError
-from include.settings import PROJECT_ROOT, get_settings
+from include.settings import PROJECT_ROOT, Settings, get_settings
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 
@@ -59,3 +59,18 @@ def test_a_stack_in_another_folder_is_found_there(monkeypatch: pytest.MonkeyPatc
     code = "from include.settings import get_settings; print(get_settings().es_http_port)"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "19200\n"
+
+
+def test_a_login_of_the_local_stack_is_offered_to_no_server_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets.env"
+    secrets.write_text("EMBSEARCH_MYSQL_USER='embsearch'\nEMBSEARCH_MYSQL_PASSWORD='hidden'\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", secrets)
+    assert get_settings().mysql_user == "embsearch"
+    get_settings.cache_clear()
+    monkeypatch.setenv("EMBSEARCH_MYSQL_URL", "mysql://elsewhere:3306/music")
+    assert (get_settings().mysql_user, get_settings().mysql_password) == (None, None)
+    get_settings.cache_clear()
+    monkeypatch.setenv("EMBSEARCH_MYSQL_USER", "reader")
+    assert get_settings().mysql_user == "reader"

@@ -35,7 +35,7 @@ class SearchOperator(BaseOperator):
 class PlanOperator(SearchOperator):
     """Begin the run's build, or find it again after a retry.
 
-    :param follows: parameters that an asset event must agree with, else the run that it caused is skipped: a model
+    :param follows: parameters that an asset event must agree with; a run none of whose events does is skipped: a model
         that is deployed beside the served one must not take the served collection over.
     :param dated: parameters in which ``{date}`` stands for the run's day, YYYY-MM-DD in the DAG's time zone.
     :param skip_without_input: skip the run when the input file does not exist.
@@ -76,15 +76,18 @@ class PlanOperator(SearchOperator):
         return list(range(len(build.task_ranges(self.settings.mapped_tasks))))
 
     def _skip_foreign(self, parameters: Parameters, context: Mapping[str, Any]) -> None:
-        for extra in event_extras(context):
-            for name in self.follows:
-                ours = getattr(parameters, name)
-                if name in extra and extra[name] != ours:
-                    msg = (
-                        f"The event is about {name} {extra[name]!r}, this DAG keeps {ours!r} fresh. Nothing to do. To "
-                        f"switch, set EMBSEARCH_{name.upper()} or run it by hand."
-                    )
-                    raise AirflowSkipException(msg)
+        """Skip a run all of whose events are about something else."""
+        for extra in (extras := event_extras(context)):
+            others = [name for name in self.follows if name in extra and extra[name] != getattr(parameters, name)]
+            if not others:
+                return
+        if extras:
+            name = others[0]
+            msg = (
+                f"The event is about {name} {extra[name]!r}, this DAG keeps {getattr(parameters, name)!r} fresh. "
+                f"Nothing to do. To switch, set EMBSEARCH_{name.upper()} or run it by hand."
+            )
+            raise AirflowSkipException(msg)
 
     def _skip_without(self, path: str, day: str) -> None:
         from include.settings import PROJECT_ROOT  # noqa: PLC0415

@@ -14,8 +14,10 @@ from uuid import uuid4
 import pytest
 from elasticsearch import Elasticsearch
 
+from include.local_stack.served import task_environment
 from include.settings import PROJECT_ROOT, Settings
 from tests.integration.elasticsearch_server import ElasticsearchServer
+from tests.integration.redis_server import RedisServer
 from tests.integration.triton_server import TritonServer
 
 KEYWORDS, PRODUCTS = 300, 96
@@ -66,8 +68,7 @@ class CommandLine:
 
     def environment(self) -> dict[str, str]:
         bare = {name: value for name, value in os.environ.items() if not name.startswith("EMBSEARCH_")}
-        given = self.settings.model_dump(mode="json", exclude_none=True)
-        return {**bare, "COLUMNS": "200", **{f"EMBSEARCH_{name.upper()}": str(value) for name, value in given.items()}}
+        return {**bare, "COLUMNS": "200", **task_environment(self.settings)}
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +76,7 @@ def command_line(
     served_minilm: TritonServer,
     exported_minilm: Path,
     elasticsearch: ElasticsearchServer,
+    redis_server: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[CommandLine]:
     """Demo data made by ``generate``, keywords indexed by ``index-vectors``; the demo model's export stands already."""
@@ -86,6 +88,7 @@ def command_line(
         es_url=elasticsearch.service.url, model="minilm", link_shard_rows=SHARD_ROWS,
         keywords=str(folder / "keywords.txt"), products=str(folder / "products.txt"),
         keyword_index=f"keywords-{mark}", link_index=f"links-{mark}",
+        redis_url=redis_server.settings.redis_url, redis_password=redis_server.settings.redis_password,
     )  # fmt: skip
     for kind, count in {"keywords": KEYWORDS, "products": PRODUCTS}.items():
         found.run("generate", kind, "--output", str(folder / f"{kind}.txt"), "--count", str(count), "--language", "en")

@@ -117,6 +117,10 @@ def test_export_and_deploy_say_what_they_found_done(command_line: CommandLine) -
     deployed = command_line.run("deploy")
     assert "minilm version 1 was served already (" in deployed
     assert float(deployed.split()[-1]) > 0.999
+    assert "for param runtime" in command_line.run("deploy", "--runtime", "nosuch", status=2)
+    said = command_line.run("rollback", "model", "--model", "clip_text", status=1)
+    assert "Model clip_text was never deployed" in said
+    assert "--model goes with" in command_line.run("rollback", "links", "--model", "minilm", status=2)
     said = command_line.run("export", "--model", "nosuch", status=1)
     assert said.splitlines()[-1].startswith("export: Unknown model 'nosuch'")
 
@@ -157,6 +161,7 @@ def test_a_small_bench_measures_every_stage_prints_a_table_and_writes_json(comma
         "bulk: products",
         "whole",
         "peak",
+        "playlist cache",
     )
     assert all(any(name.startswith(stage) for name in names) for stage in stages)
     for figure in written["figures"]:
@@ -172,10 +177,11 @@ def test_a_small_bench_measures_every_stage_prints_a_table_and_writes_json(comma
 
 
 def test_replay_shows_dead_letters_and_sends_them_when_told_to(command_line: CommandLine) -> None:
-    index = f"{command_line.settings.keyword_index}__dead"
+    index = "with-letters__dead"
     with command_line.client as client:
-        generations = IndexGenerations(client, command_line.settings.keyword_index)
-        generations.create(index, KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=True)
+        generations = IndexGenerations(client, "with-letters")
+        generations.create(index, KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=False)
+        generations.promote(index)
         folder = dead_letter_folder(command_line.settings)
         writer = BulkWriter(client, index, run_id="a-run", dead_letters=folder)
         writer.write(Document(str(n), {"keyword": "red", "keyword_id": n, "colour": "red"}) for n in range(3))
@@ -200,6 +206,9 @@ def test_what_cannot_succeed_ends_with_1_and_what_may_later_with_75(command_line
     assert "ServiceUnavailable" in command_line.logs("index-text")[-1]
     said = command_line.run("check-model", "--kserve-url", f"http://127.0.0.1:{port}", status=75)
     assert "does not answer" in said
+    both = f"{command_line.settings.kserve_url},http://127.0.0.1:{port}"
+    said = command_line.run("check-model", "--kserve-url", both, status=75)
+    assert f"minilm is not served by every server: see http://127.0.0.1:{port}." in said
 
 
 def test_a_bad_parameter_ends_with_2_and_the_words_of_the_form(command_line: CommandLine) -> None:

@@ -123,6 +123,30 @@ def test_prune_keeps_the_newest_the_served_and_what_is_being_built(generations: 
     assert generations.prune(keep=1) == []
 
 
+def test_what_a_roll_back_left_pushes_no_good_one_out_and_is_served_again_by_name_only(
+    generations: IndexGenerations, build: Build
+) -> None:
+    first, good, bad = (served(generations, build(number)) for number in (1, 2, 3))
+    assert generations.rollback() == good
+    assert generations.rollback(bad) == bad == generations.resolve()  # after all; so the mark is gone
+    assert generations.rollback() == good
+    fourth = served(generations, build(4))
+    assert generations.prune(keep=2) == [first, bad]
+    assert generations.generations() == [good, fourth]
+    assert generations.rollback() == good
+    with pytest.raises(InputError, match="no generation before"):
+        generations.rollback()
+
+
+def test_a_roll_back_over_several_leaves_them_all(generations: IndexGenerations, build: Build) -> None:
+    first, *later = (served(generations, build(number)) for number in (1, 2, 3))
+    assert generations.rollback(first) == first
+    fourth = served(generations, build(4))
+    assert generations.prune(keep=2) == later
+    assert generations.rollback() == first
+    assert generations.generations() == [first, fourth]
+
+
 def test_what_was_never_served_is_no_generation_to_go_back_to_and_pushes_none_out(
     es_client: Elasticsearch, generations: IndexGenerations, build: Build
 ) -> None:

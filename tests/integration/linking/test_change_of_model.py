@@ -22,6 +22,7 @@ from include.linking.workflow import plan, publish, run_shards
 from include.local_stack.environments import ensure
 from include.settings import Settings
 from include.sources.generators import generate
+from include.triton.beside import needed_fingerprints
 from include.triton.client import TritonClient
 from include.triton.deploy import deploy
 from include.vector_store.open import open_store
@@ -149,7 +150,9 @@ def shop(
 def deploy_another(shop: Shop, exported_minilm: Path, tmp_path: Path) -> Callable[..., str]:
     """Serve the model with another token limit, so with another fingerprint, which it returns."""
     export = changed(exported_minilm, tmp_path / "shorter", max_length=128)
-    return lambda **chosen: deploy(export, shop.settings.model_copy(update=chosen)).fingerprint
+    return lambda needed=(), **chosen: (
+        deploy(export, shop.settings.model_copy(update=chosen), needed=needed).fingerprint
+    )
 
 
 def test_a_change_of_model_under_load_fails_no_search_and_no_answer_mixes_two_models(
@@ -170,6 +173,36 @@ def test_a_change_of_model_under_load_fails_no_search_and_no_answer_mixes_two_mo
     assert searches.answers.keys() == {old, new}
     assert len({old, new, mixed(shop, generation)}) == 3  # so what was searched for tells the pair that answered
     assert scores(shop)[QUERY][:5] == pytest.approx([score for _, score in new], abs=0.002)
+
+
+def test_deploys_that_follow_each_other_before_keywords_are_indexed_anew_fail_no_search(
+    shop: Shop, deploy_another: Callable[..., str], exported_minilm: Path, tmp_path: Path
+) -> None:
+    old = shop.search()
+    with searching(shop) as searches:
+        deploy_another(needed_fingerprints(shop.settings), triton_beside=0)
+        for length in (100, 101):
+            export = changed(exported_minilm, tmp_path / str(length), max_length=length)
+            done = deploy(export, shop.settings, needed=needed_fingerprints(shop.settings))
+        searches.wait_for_more()
+        assert set(searches.answers) == {old}
+        keywords = shop.index()
+
+    assert keywords["model_fingerprint"] == done.fingerprint
+    assert needed_fingerprints(shop.settings) == {done.fingerprint}
+    assert shop.search() != old
+
+
+def test_what_builds_under_way_were_begun_with_is_needed_and_a_store_that_is_away_needs_all(
+    shop: Shop, deploy_another: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (first,) = needed_fingerprints(shop.settings) or ()
+    fingerprint = deploy_another()
+    vectors.plan(shop.parameters.model_copy(update={"limit": 219}), new_run(), shop.settings)
+
+    assert needed_fingerprints(shop.settings) == {first, fingerprint}
+    assert needed_fingerprints(shop.settings.model_copy(update={"qdrant_url": "http://127.0.0.1:9"})) is None
+    assert "all that are loaded stay" in caplog.text
 
 
 def mixed(shop: Shop, generation: str) -> Answer:
@@ -220,8 +253,11 @@ def test_an_indexing_that_meets_a_deploy_ends_with_the_model_that_it_began_with(
 def test_where_the_model_of_a_collection_is_served_no_more_everything_that_needs_it_says_so(
     shop: Shop, deploy_another: Callable[..., str]
 ) -> None:
-    begun = vectors.plan(shop.parameters.model_copy(update={"limit": 100, "min_share": 0.0}), new_run(), shop.settings)
-    linking = plan(shop.links.parameters(), new_run(), shop.settings)
+    fewer, run = shop.parameters.model_copy(update={"limit": 100, "min_share": 0.0}), new_run()
+    begun = vectors.plan(fewer, run, shop.settings)
+    assert vectors.plan(fewer, run, shop.settings).uri == begun.uri
+    links_run = new_run()
+    linking = plan(shop.links.parameters(), links_run, shop.settings)
     deploy_another(triton_beside=0)
 
     refused = r"keywords__.* holds vectors of minilm .*neither as minilm nor beside it.*index-vectors.*rollback model"
@@ -235,5 +271,7 @@ def test_where_the_model_of_a_collection_is_served_no_more_everything_that_needs
         run_shards(linking, range(linking.input.shards), shop.settings)
     with pytest.raises(ContractError, match="begun with another version of minilm than Triton serves now"):
         vectors.run_shards(begun, range(begun.input.shards), shop.settings)
-    shop.index()
-    assert shop.links.link()["counts"]["written"] == 96
+
+    cleared = run_workflow("include.keywords.vectors", fewer, run, shop.settings)[1]  # a run that begins anew
+    assert cleared["generation"] != begun.generation
+    assert shop.links.link(links_run)["keyword_generation"] == cleared["generation"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,11 @@ from include.elastic.document_id import document_id
 from include.elastic.index_generations import IndexGenerations
 from include.errors import ContractError, GateFailed, InputError
 from include.linking.workflow import plan, publish, run_shards
-from include.sources.builds import all_builds
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.collection import keyword_table
 from include.vector_store.open import open_store
-from tests.integration.linking.conftest import PRODUCTS, SHARD_ROWS, LinkingStack
+from tests.integration.linking.conftest import PRODUCTS, LinkingStack
 from tests.integration.runs import new_run
 
 
@@ -100,7 +99,13 @@ def test_names_that_break_others_are_linked_or_set_aside_and_counted(linking: Li
     path = linking.folder / "odd.txt"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode() + b"\r\n\xed\xa0\x80\r\n")
     summary = linking.link(products=path)
-    assert summary["counts"] == {"read": 10, "written": 6, "skipped": {"blank": 2, "duplicate": 1}, "dead": 1}
+    assert summary["counts"] == {
+        "read": 10,
+        "written": 6,
+        "skipped": {"blank": 2, "duplicate": 1, "unusable": 1},
+        "dead": 0,
+    }
+    assert len(Path(summary["unusable"]).read_text().splitlines()) == 1
     documents = linking.documents()
     assert {document["product_name"] for document in documents.values()} == set(names)
     assert set(documents) == {document_id(name) for name in names}
@@ -186,73 +191,6 @@ def test_a_build_that_became_small_beside_what_is_served_by_now_is_not_served(li
     assert len(linking.documents()) == PRODUCTS
 
 
-def test_realtime_adds_to_the_served_index_and_each_batch_is_searchable_at_once(linking: LinkingStack) -> None:
-    linking.link(limit=100)
-    more = linking.write_products("more.txt", 70, seed=9)
-    seen: list[int] = []
-    build = plan(linking.parameters(products=more, mode="realtime"), new_run(), linking.settings)
-    with linking.client as client:
-        for shard in range(build.input.shards):
-            run_shards(build, [shard], linking.settings)
-            seen.append(client.count(index=linking.index)["count"])  # no refresh here
-    assert seen == [100 + SHARD_ROWS, 100 + 2 * SHARD_ROWS, 170]
-    assert publish(build, linking.settings)["counts"]["written"] == 70
-
-
-def test_realtime_creates_the_index_when_there_is_none(linking: LinkingStack) -> None:
-    summary = linking.link(mode="realtime", limit=40)
-    assert summary["documents"] == 40
-    assert summary["generation"].startswith(f"{linking.index}__")
-
-
-def test_an_older_day_never_replaces_what_a_newer_run_wrote(linking: LinkingStack) -> None:
-    today = datetime.now(UTC)
-    linking.link(new_run(date=today), limit=100)
-    before = linking.documents()
-    late = linking.link(new_run(date=today - timedelta(days=2)), mode="realtime", limit=100, top_k=3)
-    assert late["counts"]["written"] == 0
-    assert sum(late["counts"]["skipped"].values()) == 100
-    assert linking.documents() == before
-
-
-def test_what_came_in_during_a_full_build_is_in_the_new_generation_too(linking: LinkingStack) -> None:
-    linking.link(limit=10)
-    build = plan(linking.parameters(), new_run(), linking.settings)
-    run_shards(build, range(3), linking.settings)
-    late = linking.write_products("late.txt", 40, seed=7)
-    linking.link(products=late, mode="realtime")
-    run_shards(build, range(build.input.shards), linking.settings)
-    summary = publish(build, linking.settings)
-    assert summary["documents"] == PRODUCTS + 40
-    assert set(late.read_text().split("\n")) - {""} <= set(linking.documents())
-
-
-def test_a_daily_run_published_after_a_full_build_linked_its_products_anew_is_right(linking: LinkingStack) -> None:
-    linking.link(limit=10)
-    full = plan(linking.parameters(), new_run(), linking.settings)
-    late = linking.write_products("late.txt", 40, seed=7)
-    daily = plan(linking.parameters(products=late, mode="realtime", top_k=3), new_run(), linking.settings)
-    run_shards(daily, range(daily.input.shards), linking.settings)
-    run_shards(full, range(full.input.shards), linking.settings)
-    caught_up = publish(full, linking.settings)["caught_up"]
-    assert (caught_up["read"], caught_up["written"]) == (40, 40)
-    assert publish(daily, linking.settings)["generation"] == full.generation
-
-
-def test_a_day_that_is_run_again_after_a_full_build_without_it_is_linked_again(linking: LinkingStack) -> None:
-    linking.link(limit=10, min_share=0)
-    day = new_run()
-    late = linking.write_products("late.txt", 40, seed=7)
-    names = set(late.read_text().split("\n")) - {""}
-    linking.link(day, products=late, mode="realtime")
-    linking.link(new_run(date=day.date + timedelta(days=1)), limit=200, min_share=0)
-    assert not names & set(linking.documents())
-    assert linking.link(day, products=late, mode="realtime")["counts"]["written"] == 40
-    assert names <= set(linking.documents())
-    assert linking.link(day, products=late, mode="realtime")["counts"]["written"] == 40
-    assert len(list(all_builds(linking.settings, "links-realtime", linking.index))) == 2
-
-
 def test_a_full_run_again_after_a_newer_one_is_refused_before_any_work(linking: LinkingStack) -> None:
     old = new_run()
     linking.link(old, limit=10)
@@ -269,49 +207,6 @@ def test_a_roll_back_to_an_index_of_another_name_is_refused(linking: LinkingStac
     assert linking.served() == served
 
 
-def test_products_of_an_older_model_and_a_pruned_collection_are_caught_up_all_the_same(
-    linking: LinkingStack,
-) -> None:
-    linking.link(limit=10)
-    build = plan(linking.parameters(), new_run(), linking.settings)
-    late = linking.write_products("late.txt", 40, seed=7)
-    linking.link(products=late, mode="realtime")
-    (daily,) = all_builds(linking.settings, "links-realtime", linking.index)
-    facts = {
-        **daily.facts,
-        "model_fingerprint": "f" * 64,
-        "keyword_generation": "keywords__20000101t000000000-gone0000",
-    }
-    plan_file = daily.folder.read_plan()
-    assert plan_file is not None
-    daily.folder.write_plan({**plan_file, "facts": facts})
-    run_shards(build, range(build.input.shards), linking.settings)
-    assert publish(build, linking.settings)["documents"] == PRODUCTS + 40
-
-
-def test_a_publish_that_was_interrupted_after_catching_up_can_be_repeated(
-    linking: LinkingStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    linking.link(limit=10)
-    build = plan(linking.parameters(), new_run(), linking.settings)
-    late = linking.write_products("late.txt", 40, seed=7)
-    linking.link(products=late, mode="realtime")
-    served = linking.served()
-    run_shards(build, range(build.input.shards), linking.settings)
-    for step in ("promote", "prune"):  # before the name is taken, and after it
-
-        def interrupted(*_: object, **__: object) -> None:
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(IndexGenerations, step, interrupted)
-            publish(build, linking.settings)
-    summary = publish(build, linking.settings)
-    assert summary["documents"] == PRODUCTS + 40
-    assert summary["generation"] == build.generation
-    assert summary["previous"] == served
-
-
 def test_the_same_run_over_a_corrected_file_links_the_corrected_file(linking: LinkingStack) -> None:
     run = new_run("corrected")
     path = linking.write_products("day.txt", 20)
@@ -319,13 +214,6 @@ def test_the_same_run_over_a_corrected_file_links_the_corrected_file(linking: Li
     path.write_text(path.read_text() + "a product that was forgotten\n")
     assert linking.link(run, products=path, mode="realtime")["counts"]["read"] == 21
     assert "a product that was forgotten" in linking.documents()
-
-
-def test_a_full_build_begun_before_the_first_daily_run_is_served_in_the_end(linking: LinkingStack) -> None:
-    build = plan(linking.parameters(), new_run(), linking.settings)
-    linking.link(mode="realtime", limit=5)
-    run_shards(build, range(build.input.shards), linking.settings)
-    assert publish(build, linking.settings)["documents"] == PRODUCTS
 
 
 def test_unchanged_input_resumed_by_another_process_is_the_same_build(

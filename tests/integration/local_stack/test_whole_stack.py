@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from include.errors import SetupError
-from include.local_stack import members, stack
+from include.local_stack import members, served, stack
 from include.local_stack.airflow import USER
 from include.local_stack.ports import free_ports
 from include.settings import PROJECT_ROOT, Settings
@@ -23,6 +23,8 @@ from tests.integration.running_stack import RunningStack, environment
 SERVICES = [
     "triton",
     "elasticsearch",
+    "redis",
+    "mariadb",
     "airflow-api-server",
     "airflow-scheduler",
     "airflow-dag-processor",
@@ -41,14 +43,21 @@ def test_every_service_answers_where_later_commands_look_for_it(running_stack: R
     told = Settings(_env_file=running_stack.settings.local_dir / "stack.env")
     assert httpx.get(f"{told.kserve_url}/v2/health/ready", trust_env=False).status_code == 200
     assert httpx.get(f"{told.es_url}/_cluster/health", trust_env=False).json()["status"] in ("green", "yellow")
-    assert {"triton", "qdrant", "elasticsearch"} <= set(running_stack.api.pools())
+    assert {"triton", "qdrant", "elasticsearch", "mysql", "redis"} <= set(running_stack.api.pools())
     running_stack.api.wait_for_dags({"product_linking"})
+
+
+def listening_on(process: psutil.Process) -> list[tuple[str, int]]:
+    try:
+        return [c.laddr for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    except psutil.NoSuchProcess:  # a short-lived one that has ended meanwhile
+        return []
 
 
 def test_it_listens_on_this_machine_only_and_on_its_ports_only(running_stack: RunningStack) -> None:
     processes = members.members(stack.run_folder(running_stack.settings))
-    listening = [c.laddr for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
-    assert {port for _address, port in listening} == {need.port for need in stack.port_needs(running_stack.settings)}
+    listening = [address for process in processes for address in listening_on(process)]
+    assert {port for _address, port in listening} == {need.port for need in served.port_needs(running_stack.settings)}
     assert {address for address, _port in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 

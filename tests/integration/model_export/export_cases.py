@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import onnx
 import torch
 from PIL import Image
+from tokenizers import Tokenizer
 
 from include.catalog.models import ModelSpec
 from include.errors import GateFailed, InputError
 from include.generations.files import sha256_of
-from include.model_export import graph, graph_check
+from include.model_export import graph, graph_check, towers
+from include.model_export.examples import examples_for
 from include.model_export.export import MakeGraph, export
 from include.model_export.graph import Graph, build_graph
-from include.model_export.manifest import MODEL, AudioPreprocess, ImagePreprocess, Manifest, Preprocess
+from include.model_export.manifest import MODEL, TOKENIZER, AudioPreprocess, ImagePreprocess, Manifest, Preprocess
 from include.model_export.preprocess import input_features, pixel_values
 from include.model_export.processor import load_feature_extractor, load_image_processor, write_preprocess
 from include.model_export.reference_media import pictures, sounds
@@ -197,6 +201,17 @@ def wrong_cases(cases: Cases) -> None:
 
     cases.export("other lexical head", cases.spec("bge_m3"), make_graph=other_head)
 
+    def with_special(request: ExportRequest, source: Path, target: Path, preprocess: Preprocess | None) -> Graph:
+        with mock.patch.object(towers, "special_ids", return_value=()):
+            return build_graph(request, source, target, preprocess)
+
+    cases.export("special tokens weighed", cases.spec("bge_m3"), make_graph=with_special)
+    bare = cases.root / "bare"
+    shutil.copytree(cases.sources["e5"], bare, ignore=shutil.ignore_patterns("modules.json"))
+    entry = {"name": "bare", "source": str(bare), "dimension": 48, "languages": ("en",)}
+    cases.export("pooling not named", ModelSpec(**entry))
+    cases.export("pooling named", ModelSpec(**entry, pooling="cls"))
+
 
 def large_case(cases: Cases) -> None:
     """As a model above 2 GB, at a limit that the small one passes."""
@@ -248,6 +263,9 @@ def main(root: Path) -> None:
         cases.export(again, cases.spec(name), precision=precision)
     wrong_cases(cases)
     large_case(cases)
+    ruri = Path(cases.outcomes["ruri fp32"]["folder"])
+    (long,) = examples_for(cases.spec("ruri"), None, ruri).long
+    cases.outcomes["long text"] = len(Tokenizer.from_file(str(ruri / TOKENIZER)).encode(long).ids)
     cases.outcomes["preprocess errors"] = preprocess_errors(cases)
     (root / "outcomes.json").write_text(json.dumps(cases.outcomes))
 

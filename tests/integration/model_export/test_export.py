@@ -14,10 +14,12 @@ import pytest
 from include.catalog.models import get_model
 from include.errors import InputError
 from include.generations.files import sha256_of
+from include.generations.locks import locked
 from include.local_stack.environments import ensure
 from include.model_export.launch import export_model
 from include.model_export.manifest import Manifest
 from include.settings import PROJECT_ROOT, Settings
+from tests.integration.export_cache import export_settings
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +73,11 @@ def test_the_accepted_model_is_whole_and_says_where_it_comes_from(exported_minil
 )
 def test_every_kind_of_model_passes_the_gate_at_its_precisions(outcomes: dict[str, Any], case: str, route: str) -> None:
     made = outcomes[case]
-    floors = {"fp32": (0.9999, 0.9999), "fp16": (0.999, 0.999), "int8": (0.95, 0.98)}[made["precision"]]
+    smallest, mean = {"fp32": (0.9999, 0.9999), "fp16": (0.999, 0.999), "int8": (0.95, 0.98)}[made["precision"]]
 
     assert made["route"] == route
-    assert (made["gate"]["min_cosine"], made["gate"]["mean_cosine"]) >= floors
+    assert made["gate"]["min_cosine"] >= smallest
+    assert made["gate"]["mean_cosine"] >= mean
     assert made["gate"]["max_norm_error"] <= 1e-4
     assert Path(made["folder"]).name.startswith("-".join(case.split()[1:]))
 
@@ -84,6 +87,17 @@ def test_batch_and_length_are_open_up_to_64_texts_of_512_tokens(outcomes: dict[s
     assert shapes == {(1, 1), (64, 1), (1, 8), (64, 8), (1, 512), (64, 512)}
     assert outcomes["clip_image fp32"]["gate"]["shapes"] == [[1, 3, 32, 32], [64, 3, 32, 32]]
     assert outcomes["clap_audio fp32"]["gate"]["shapes"] == [[1, 1, 1001, 64], [64, 1, 1001, 64]]
+
+
+def test_a_text_of_nearly_the_longest_is_compared_up_to_what_a_cpu_bears(outcomes: dict[str, Any]) -> None:
+    assert 2040 <= outcomes["long text"] <= 2048
+    for case in ("ruri fp32", "clip_text fp32"):
+        assert outcomes[case]["gate"]["texts"] == len(outcomes[case]["reference"]["texts"]) + 1
+
+
+def test_a_source_without_modules_is_pooled_as_the_catalogue_names_it(outcomes: dict[str, Any]) -> None:
+    assert outcomes["pooling named"]["pooling"] == "cls"
+    assert outcomes["pooling named"]["gate"]["min_cosine"] >= 0.9999
 
 
 def test_texts_are_those_of_the_languages_that_the_entry_names(outcomes: dict[str, Any]) -> None:
@@ -162,6 +176,8 @@ def test_the_same_request_gives_the_same_bytes(outcomes: dict[str, Any], case: s
         ("coarse integers", "GateFailed: .*check 'rank agreement': of the 10 nearest 0"),
         ("wrong dimension", "GateFailed: .*check 'shape'.*64"),
         ("other lexical head", "GateFailed: .*check 'lexical weights'"),
+        ("special tokens weighed", "GateFailed: .*check 'lexical weights'"),
+        ("pooling not named", "InputError: Model bare: its source has no modules.json.*Give `pooling: mean`"),
         ("no lexical head", "InputError: .*has no sparse_linear.pt"),
         ("another family", "InputError: .*kind clap_text, but its source is a clip model"),
     ],
@@ -180,14 +196,14 @@ def test_an_export_that_stands_is_not_made_again(exported_minilm: Path, monkeypa
         raise AssertionError("the export environment is not needed")
 
     monkeypatch.setattr("include.model_export.launch.ensure", never)
-    again = export_model("minilm", Settings(state_dir=PROJECT_ROOT / ".local" / "cache" / "tests"))
+    again = export_model("minilm", export_settings())
 
     assert again == exported_minilm
     assert (exported_minilm / "model.onnx").stat().st_mtime_ns == before
 
 
 def test_the_demo_model_in_integers_stands_beside_the_one_in_float32(exported_minilm: Path) -> None:
-    settings = Settings(state_dir=PROJECT_ROOT / ".local" / "cache" / "tests")
+    settings = export_settings()
 
     folder = export_model("minilm", settings, precision="int8")
     small, whole = Manifest.read(folder), Manifest.read(exported_minilm)
@@ -199,6 +215,22 @@ def test_the_demo_model_in_integers_stands_beside_the_one_in_float32(exported_mi
     assert small.gate.top10_overlap is not None
     assert small.gate.top10_overlap >= 0.85
     assert small.fingerprint("fp32") != whole.fingerprint("fp32")
+
+
+def test_what_a_killed_export_left_is_swept_by_the_next_and_what_another_is_making_is_not(
+    exported_minilm: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "minilm"
+    left, made = folder / ".fp32-0123456789ab.4242.tmp", folder / ".int8-0123456789ab.4243.tmp"
+    for path in (left, made):
+        path.mkdir(parents=True)
+    code = (
+        "import sys; from pathlib import Path; from include.model_export.export import sweep; sweep(Path(sys.argv[1]))"
+    )
+    with locked(folder / ".int8-0123456789ab.lock", purpose="an export"):
+        subprocess.run([ensure(Settings(), "export"), "-c", code, folder], check=True, cwd=PROJECT_ROOT)
+
+    assert (left.exists(), made.exists()) == (False, True)
 
 
 def test_a_source_that_is_not_there_is_the_callers_error_with_its_log_passed_on(

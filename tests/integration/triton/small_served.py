@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -15,18 +14,16 @@ from include.model_export.manifest import Manifest
 from include.settings import PROJECT_ROOT, Settings
 from include.triton.config_pbtxt import Runtime
 from include.triton.deploy import DeployResult, deploy
+from tests.integration.export_cache import cache_folder
 from tests.integration.triton_server import TritonServer
 
 SCRIPT = Path(__file__).with_name("small_exports.py")
 MAKERS = [SCRIPT.parents[1] / "model_export" / name for name in ("small_models.py", "export_cases.py")]
-LOCK = PROJECT_ROOT / "requirements" / "export.txt"
 
 
 def exported() -> Path:
     """A folder with ``exports.json`` and pictures; made once, and again when what makes them has changed."""
-    code = [SCRIPT, *MAKERS, *sorted((PROJECT_ROOT / "include" / "model_export").glob("*.py"))]
-    content = hashlib.sha256(b"".join(path.read_bytes() for path in (*code, LOCK))).hexdigest()
-    folder = PROJECT_ROOT / ".local" / "cache" / "tests" / "small" / content[:12]
+    folder = cache_folder("small", SCRIPT, *MAKERS)
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock", purpose="making small models", wait_seconds=580):
         if not (folder / "exports.json").exists():

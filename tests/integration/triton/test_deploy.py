@@ -17,33 +17,11 @@ from include.triton.client import TritonClient, Vectors
 from include.triton.config_pbtxt import Runtime, ServingConfig
 from include.triton.control import ServerControl
 from include.triton.deploy import DeployResult, deploy, rollback
-from include.triton.repository import ModelRepository
+from tests.integration.triton.deployed import beside, only_is_served, repository_of, served
 from tests.integration.triton.load import TEXTS, load, which
 from tests.integration.triton_server import TritonServer, changed
 
 Versions = dict[str, Vectors]
-
-
-def repository_of(server: TritonServer) -> ModelRepository:
-    return ModelRepository(server.settings.model_repository)
-
-
-def ready(server: TritonServer) -> list[str]:
-    with TritonClient(server.settings.kserve_url) as client:
-        return client.ready_models()
-
-
-def served(server: TritonServer) -> ServingConfig:
-    found = repository_of(server).served("minilm")
-    assert found is not None
-    return found
-
-
-def beside(server: TritonServer) -> list[int]:
-    """The versions that are ready beside the served one."""
-    kept = {config.model: config.version for config in repository_of(server).beside("minilm")}
-    assert set(ready(server)) == {"minilm", *kept}
-    return list(kept.values())
 
 
 def test_the_same_build_again_changes_nothing(server: TritonServer, exported_minilm: Path) -> None:
@@ -189,17 +167,6 @@ def test_a_bad_model_never_serves(
     assert set(requests.answered) == {"whole"}
     assert ("cosine to the reference vectors" in str(caught.value)) == (damage == "vectors")
     only_is_served(server, first)
-
-
-def only_is_served(server: TritonServer, config: ServingConfig) -> None:
-    """No trace of another version is there."""
-    repository = repository_of(server)
-    assert served(server) == config
-    assert repository.versions("minilm") == [config.version]
-    assert [path.name for path in repository.root.iterdir() if path.is_dir()] == ["minilm"]
-    with TritonClient(server.settings.kserve_url) as client:
-        assert client.served("minilm").version == config.version
-        assert client.ready_models() == ["minilm"]
 
 
 def test_a_configuration_that_the_server_refuses_never_serves(

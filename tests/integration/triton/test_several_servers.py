@@ -89,7 +89,7 @@ def test_a_deploy_changes_both_and_fails_no_request(pair: Pair, versions: Versio
 
 
 @pytest.mark.parametrize("fault", ["broken copy", "killed"])
-def test_when_the_second_fails_at_the_switch_the_first_is_put_back(
+def test_when_the_second_fails_at_the_switch_the_first_is_put_back_and_the_second_when_it_is_there_again(
     pair: Pair, versions: Versions, shorter: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """After both have accepted the candidate: its file breaks in the last repository, or the last server dies."""
@@ -107,15 +107,20 @@ def test_when_the_second_fails_at_the_switch_the_first_is_put_back(
     monkeypatch.setattr(ModelRepository, "accept_candidate", accept_and_break)
     with (
         load(pair.settings, versions) as requests,
-        pytest.raises((GateFailed, ServiceUnavailable), match="is not served"),
+        pytest.raises((GateFailed, ServiceUnavailable), match="is not served") as caught,
     ):
         deploy(shorter, pair.settings.model_copy(update={"triton_beside": 0}))
 
+    monkeypatch.undo()
+    assert requests.answered["whole"] > 0
+    assert ("could NOT be put back" in str(caught.value)) == (fault == "killed")
     if fault == "killed":
         pair.servers[-1].start()
-    assert requests.answered["whole"] > 0
+        deploy(shorter, pair.settings)
+        rollback("minilm", pair.settings)
+    else:
+        assert pair.versions() == before
     assert pair.served() == serving
-    assert pair.versions() == before
 
 
 def test_when_the_second_is_away_nothing_is_deployed_and_the_first_goes_on(
@@ -140,7 +145,7 @@ def test_both_servers_get_their_share(pair: Pair) -> None:
         client.embed("minilm", ["tent"] * 60)
     gained = [inferences(server) - then for server, then in zip(pair.servers, before, strict=True)]
 
-    assert sum(gained) == 60
+    assert sum(gained) in (60, 61)  # a server may count the last text of the deploy's own check late
     assert min(gained) >= 2  # how many more depends on how fast each is
 
 

@@ -10,7 +10,7 @@ import pytest
 from qdrant_client import models
 
 from include.bench.synthetic import clustered
-from include.errors import ContractError
+from include.errors import ContractError, InputError
 from include.vector_store.protocol import NO_ID
 from include.vector_store.server import ABANDONED_SECONDS, ServerStore
 from include.vector_store.server_build import BEGUN
@@ -75,6 +75,26 @@ def test_prune_keeps_the_newest_and_the_served_one(backend: Backend) -> None:
     assert store.prune(alias, keep=1) == [built[0], built[3]]
     assert store.generations(alias) == [built[4]]
     assert store.info(other).points == 4
+
+
+def test_what_a_roll_back_left_pushes_no_good_one_out_and_is_served_again_by_name_only(backend: Backend) -> None:
+    store, alias = backend.store, backend.alias
+    first, good, bad = (backend.build(number, clustered(4, DIMENSION)) for number in (1, 2, 3))
+    for generation in (first, good, bad):
+        store.promote(alias, generation)
+    assert store.rollback(alias) == good
+    assert store.info(bad).points == 4
+    assert store.rollback(alias, bad) == bad == store.resolve(alias)  # after all; so the mark is gone
+    assert store.rollback(alias) == good
+    fourth = backend.build(4, clustered(4, DIMENSION))
+    store.promote(alias, fourth)
+    assert store.prune(alias, keep=2) == [first, bad]
+    assert store.generations(alias) == [good, fourth]
+    assert store.rollback(alias) == good
+    with pytest.raises(InputError, match="has no generation before"):
+        store.rollback(alias)
+    with pytest.raises(InputError, match="is no generation of"):
+        store.rollback(alias, bad)
 
 
 def test_a_generation_can_be_dropped_and_built_again_but_never_the_served_one(backend: Backend) -> None:

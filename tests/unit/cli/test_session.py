@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -54,6 +55,15 @@ def test_what_the_library_says_is_in_the_log_with_its_time(settings: Settings) -
         "INFO include.linking: half done",
         "DEBUG include.linking: only for the file",
     ]
+
+
+def test_the_runs_of_a_job_share_a_log_a_day(settings: Settings) -> None:
+    for _ in range(2):
+        with command_session("playlist-cache", settings, job="cache_playlist") as log_file:
+            logging.getLogger("include.playlists").info("written")
+    assert log_file == next((settings.log_dir / "cache_playlist").iterdir())
+    assert re.fullmatch(r"cache_playlist_\d{8}\.log", log_file.name)
+    assert log_file.read_text(encoding="utf-8").count("INFO include.playlists: written") == 2
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

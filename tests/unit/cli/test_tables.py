@@ -11,6 +11,7 @@ from include.cli.tables import console, print_counts, print_letters, stage_table
 SUMMARY: dict[str, Any] = {
     "collection": "keywords",
     "generation": "keywords__1",
+    "run": "run__1",
     "counts": {"read": 1_010, "written": 1_000, "skipped": {"blank": 3, "duplicate": 5}, "dead": 2},
     "seconds": {"reuse": 0.5, "embed": 2.0, "wall": 4.0},
 }
@@ -49,7 +50,18 @@ def test_counts_name_the_reasons_and_how_to_look_at_dead_letters(capsys: pytest.
     print_counts(SUMMARY)
     said = capsys.readouterr().out
     assert "read 1,010 = written 1,000 + skipped (3 blank, 5 duplicate) + dead 2" in said
-    assert "embsearch replay --run keywords__1 --no-dry-run" in said
+    assert "embsearch replay --run run__1 --no-dry-run" in said
+
+
+def test_rows_that_were_set_aside_are_told_with_their_file_and_are_no_dead_letters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts = {"read": 3, "written": 2, "skipped": {"unusable": 1}, "dead": 0}
+    print_counts({**SUMMARY, "counts": counts, "unusable": "/state/unusable.jsonl"})
+    said = capsys.readouterr().out
+    assert "skipped (1 unusable) + dead 0" in said
+    assert "/state/unusable.jsonl" in said
+    assert "replay" not in said
 
 
 def test_dead_letters_are_shown_with_their_reasons_and_what_to_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -54,9 +55,11 @@ def test_every_server_that_the_settings_name_is_set(bare_settings: None, service
 def test_settings_are_valid_and_lead_to_services(bare_settings: None, services: dict[str, dict[str, Any]]) -> None:
     worker = services["airflow-worker"]
     settings = Settings(**embsearch(worker))  # type: ignore[arg-type]
-    listening = {"triton": {8080, 8001}, "qdrant": {6333}, "elasticsearch": {9200}}
-    for url in (settings.kserve_url, settings.kserve_grpc_url, settings.qdrant_url, settings.es_url):
-        host, _, port = url.rpartition("//")[2].partition(":")
+    listening = {"triton": {8080, 8001}, "qdrant": {6333}, "elasticsearch": {9200}, "mariadb": {3306}}
+    listening["playlist-redis"] = {6379}
+    stores = (settings.qdrant_url, settings.es_url, settings.mysql_url, settings.backup_mysql_url, settings.redis_url)
+    for url in (settings.kserve_url, settings.kserve_grpc_url, *stores):
+        host, _, port = url.rpartition("//")[2].partition("/")[0].partition(":")
         assert int(port) in listening[host], url
         server = services["triton-cpu" if host == "triton" else host]
         reachable = server["networks"]
@@ -85,7 +88,7 @@ def test_only_processes_that_run_tasks_know_the_secrets_of_the_stores(services: 
     told = {
         name
         for name, key, _ in environments(services)
-        if name.startswith("airflow-") and (key.startswith("AIRFLOW_CONN_") or key == "EMBSEARCH_ES_PASSWORD")
+        if name.startswith("airflow-") and re.match("AIRFLOW_CONN_|EMBSEARCH_.*PASSWORD$", key)
     }
     assert told == {"airflow-worker", "airflow-triggerer"}
 
@@ -104,11 +107,24 @@ def test_connections_say_the_same_as_the_settings(
 ) -> None:
     environment = services["airflow-worker"]["environment"]
     settings = Settings(**embsearch(services["airflow-worker"]))  # type: ignore[arg-type]
-    secrets = {"es_user", "es_password", "es_ca_certs", "qdrant_api_key"}
+    secrets = {"es_user", "es_password", "es_ca_certs", "qdrant_api_key", "redis_password"}
+    secrets |= {f"{prefix}mysql_{part}" for prefix in ("", "backup_") for part in ("user", "password")}
     for name, value in environment.items():
         if name.startswith("AIRFLOW_CONN_") or (name.startswith("EMBSEARCH_") and name[10:].lower() not in secrets):
             monkeypatch.setenv(name, value)
     assert connections.settings_with_connections() == settings
+
+
+def test_tasks_may_only_read_mysql_and_the_owner_is_known_to_the_server_alone(
+    services: dict[str, dict[str, Any]], environment: dict[str, str]
+) -> None:
+    script = (PROJECT_ROOT / "docker/mariadb/databases.sh").read_text(encoding="utf-8")
+    assert re.findall(r"GRANT (.+) ON .+ TO '(\w+)'", script) == [
+        ("SELECT", "embsearch"),
+        ("ALL PRIVILEGES", "embsearch_owner"),
+    ]
+    told = {name for name, _, value in environments(services) if environment["MARIADB_OWNER_PASSWORD"] in value}
+    assert told == {"mariadb"}
 
 
 def test_the_pools_made_are_those_that_tasks_use() -> None:

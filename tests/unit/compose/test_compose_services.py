@@ -12,7 +12,7 @@ from tests.unit.compose.composition import dotenv, locked, long_running, one_sho
 
 def test_the_services_are_the_documented_ones(services: dict[str, dict[str, Any]], environment: dict[str, str]) -> None:
     airflow = {f"airflow-{part}" for part in ("init", "apiserver", "scheduler", "dag-processor", "triggerer", "worker")}
-    stores = {"postgres", "redis", "qdrant", "elasticsearch", "mariadb", "minio"}
+    stores = {"postgres", "redis", "qdrant", "elasticsearch", "mariadb", "playlist-redis", "minio"}
     helpers = {"elasticsearch-certificates", "elasticsearch-user"}
     assert set(services) == airflow | stores | helpers | {"triton-cpu", "triton-gpu"}
     assert one_shots(services) == helpers | {"airflow-init"}
@@ -108,6 +108,8 @@ def test_ports_are_those_of_the_local_stack(bare_settings: None, services: dict[
         ("triton-cpu", settings.triton_http_port),
         ("triton-cpu", settings.triton_grpc_port),
         ("elasticsearch", settings.es_http_port),
+        ("mariadb", settings.mariadb_port),
+        ("playlist-redis", settings.redis_port),
     } <= published
 
 

@@ -39,6 +39,17 @@ def test_a_held_lock_names_its_holder_and_is_freed_when_the_holder_is_killed(tmp
         pass
 
 
+def test_a_long_wait_is_told_with_the_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("include.generations.locks.TELL_SECONDS", 0.1)
+    with locked(tmp_path / "x.lock", purpose="publish links__1"):
+        for seconds, told in ((0.0, 0), (0.3, 1)):
+            with pytest.raises(Busy), locked(tmp_path / "x.lock", purpose="other", wait_seconds=seconds):
+                pass
+            assert caplog.text.count("waiting for x.lock, which is held by: publish links__1, process") == told
+
+
 def test_shared_holders_get_along_and_keep_an_exclusive_one_out(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
     holder = hold(path, "shared")

@@ -10,7 +10,16 @@ import pytest
 from pydantic import SecretStr
 
 from include.errors import SetupError
-from include.local_stack.stack import env_file, port_needs, served_settings, task_environment, up
+from include.local_stack.served import (
+    env_file,
+    is_ours,
+    port_needs,
+    secrets_file,
+    served_settings,
+    task_environment,
+    with_logins,
+)
+from include.local_stack.stack import up
 from include.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
@@ -46,6 +55,23 @@ def test_a_qdrant_server_and_a_model_that_the_user_chose_stay(tmp_path: Path) ->
     assert (again.qdrant_url, again.model) == ("http://qdrant:6333", "bge_m3")
 
 
+def test_a_server_that_the_environment_names_is_used_and_none_is_started_beside_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("EMBSEARCH_ES_URL", "https://search:9200")
+    monkeypatch.setenv("EMBSEARCH_ES_USER", "writer")
+    served = served_settings(Settings())
+    assert (served.es_url, served.es_user) == ("https://search:9200", "writer")
+    assert not is_ours(served, "es_url")
+    assert is_ours(served, "kserve_url")
+    assert "EMBSEARCH_ES_URL='https://search:9200'" in env_file(served)
+
+    monkeypatch.delenv("EMBSEARCH_ES_URL")
+    again = served_settings(read_back(env_file(served), tmp_path))
+    assert again.es_url == "http://127.0.0.1:9200", "it is no longer named"
+    assert again.es_user is None, "a login goes with its server"
+
+
 def test_tasks_see_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(es_password=SecretStr("pass"), keywords="a b.txt")
     for name, value in task_environment(settings).items():
@@ -59,8 +85,43 @@ def test_no_secret_is_in_the_file() -> None:
     assert "s3cret" in task_environment(settings)["EMBSEARCH_ES_PASSWORD"]
 
 
+def test_logins_of_own_servers_are_in_a_file_of_their_own_which_settings_read(tmp_path: Path) -> None:
+    served = with_logins(served_settings(Settings(local_dir=tmp_path)))
+    (tmp_path / "stack.env").write_text(env_file(served))
+    (tmp_path / "secrets.env").write_text(secrets_file(served))
+    read = Settings(_env_file=(tmp_path / "stack.env", tmp_path / "secrets.env"), local_dir=tmp_path)
+    for name in ("mysql", "mysql_owner", "backup_mysql", "redis"):
+        password = getattr(served, f"{name}_password").get_secret_value()
+        assert len(password) >= 32
+        assert password == getattr(read, f"{name}_password").get_secret_value()
+        assert password not in env_file(served)
+    assert (read.mysql_user, read.mysql_owner_user) == ("embsearch", "embsearch_owner")
+    assert with_logins(served_settings(read)) == served, "passwords are made once"
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("*/passwords.json")} == {0o600}
+
+
+def test_tasks_do_not_learn_the_login_that_may_change_tables(tmp_path: Path) -> None:
+    told = task_environment(with_logins(served_settings(Settings(local_dir=tmp_path))))
+    assert "EMBSEARCH_MYSQL_PASSWORD" in told
+    assert [name for name in told if "OWNER" in name] == []
+
+
+def test_a_mysql_elsewhere_keeps_its_login_and_needs_no_port_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("MYSQL", "BACKUP_MYSQL"):
+        monkeypatch.setenv(f"EMBSEARCH_{name}_URL", "mysql://db:3306/tunes")
+    monkeypatch.setenv("EMBSEARCH_MYSQL_USER", "reader")
+    served = with_logins(served_settings(Settings(local_dir=tmp_path)))
+    assert (served.mysql_url, served.mysql_user, served.mysql_password) == ("mysql://db:3306/tunes", "reader", None)
+    assert "MYSQL" not in secrets_file(served)
+    needed = {need.setting for need in port_needs(served)}
+    assert "EMBSEARCH_REDIS_PORT" in needed
+    assert "EMBSEARCH_MARIADB_PORT" not in needed
+
+
 def test_every_port_setting_is_checked() -> None:
-    names = {need.setting for need in port_needs(Settings())}
+    names = {need.setting for need in port_needs(served_settings(Settings()))}
     assert {"EMBSEARCH_TRITON_HTTP_PORT", "EMBSEARCH_ES_HTTP_PORT", "EMBSEARCH_AIRFLOW_PORT"} <= names
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from include.catalog.models import ModelSpec
 from include.errors import FatalError, GateFailed, InputError, ServiceUnavailable
 from include.model_export import launch
 from include.settings import Settings
@@ -48,6 +49,23 @@ def test_the_exports_own_words_and_class_reach_the_caller(
         launch.export_model("minilm", Settings(state_dir=tmp_path))
 
     assert type(caught.value) is kind
+
+
+def test_the_entry_travels_as_it_was_written_so_that_a_default_stays_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = tmp_path / "models.yaml"
+    catalogue.write_text("gte: {source: thenlper/gte-small, dimension: 384}")
+    commands: list[list[str]] = []
+    monkeypatch.setattr(launch, "ensure", lambda _settings, _name: Path("python"))
+    monkeypatch.setattr(launch, "_run", lambda _model, command: commands.append(command))
+
+    launch.export_model("gte", Settings(state_dir=tmp_path, catalogue=catalogue), force=True)
+
+    (command,) = commands
+    entry = ModelSpec.model_validate_json(command[command.index("--spec") + 1])
+    assert (entry.pooling, entry.names_pooling) == ("mean", False)
+    assert "--force" in command
 
 
 def test_the_exports_log_is_passed_on(tmp_path: Path, pretend: Pretend, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from include.catalog.models import ModelSpec, get_model
 from include.errors import ContractError, InputError
 from include.generations.files import sha256_of
+from include.model_export.floors import FLOORS
 from include.model_export.manifest import AudioPreprocess, GateFigures, ImagePreprocess, Manifest, Precision, Reference
 from include.model_export.request import ExportRequest
 
@@ -57,11 +59,19 @@ def test_the_same_request_has_the_same_folder_and_another_model_another(tmp_path
     assert ExportRequest(other, tmp_path).folder != ExportRequest(MINILM, tmp_path).folder
 
 
-def test_prefixes_and_languages_do_not_change_the_graph(tmp_path: Path) -> None:
-    prefixes = MINILM.prefixes.model_copy(update={"query": "query: "})
-    other = MINILM.model_copy(update={"prefixes": prefixes, "languages": ("ja",)})
+def test_prefixes_do_not_change_the_graph_nor_its_check(tmp_path: Path) -> None:
+    other = MINILM.model_copy(update={"prefixes": MINILM.prefixes.model_copy(update={"query": "query: "})})
 
     assert ExportRequest(other, tmp_path).key == ExportRequest(MINILM, tmp_path).key
+
+
+def test_what_the_gate_compares_by_belongs_to_the_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ExportRequest(MINILM, tmp_path).key
+    assert ExportRequest(MINILM.model_copy(update={"languages": ("ja",)}), tmp_path).key != before
+
+    monkeypatch.setitem(FLOORS, "fp32", replace(FLOORS["fp32"], min_cosine=0.99))
+
+    assert ExportRequest(MINILM, tmp_path).key != before
 
 
 def test_changed_weights_in_a_local_folder_are_another_request(tmp_path: Path) -> None:
@@ -119,6 +129,17 @@ def test_the_precision_served_and_external_weights_are_in_the_fingerprint(tmp_pa
 
     assert manifest.fingerprint("fp32") != manifest.fingerprint("bf16")
     assert manifest.fingerprint("fp32") != large.fingerprint("fp32")
+
+
+def test_the_weights_that_are_served_and_how_a_gpu_computes_are_in_the_fingerprint(tmp_path: Path) -> None:
+    manifest = write_export(ExportRequest(MINILM, tmp_path))
+    packed = manifest.model_copy(update={"files": {**manifest.files, "packed.safetensors": "1" * 64}})
+    other = manifest.model_copy(update={"files": {**manifest.files, "packed.safetensors": "2" * 64}})
+
+    assert manifest.fingerprint("fp32") == packed.fingerprint("fp32", runtime="onnxruntime")
+    assert manifest.fingerprint("bf16") == packed.fingerprint("bf16", runtime="openvino")
+    assert len({one.fingerprint("fp16", runtime="packed") for one in (manifest, packed, other)}) == 3
+    assert len({packed.fingerprint("fp16", runtime=runtime) for runtime in ("onnxruntime", "packed", "tensorrt")}) == 3
 
 
 def test_each_form_has_a_folder_of_its_own_that_names_it(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ from include.generations.files import sha256_of
 from include.generations.run import Run
 from include.settings import Settings
 from include.sources.build import Build
-from include.sources.builds import all_builds, begin, prune_builds
+from include.sources.builds import all_builds, begin, prune_builds, unless_stuck
 from include.sources.files import Source
 from include.sources.plan import InputPlan, plan_input
 
+ONE = {"es_url": "http://one"}
 DATE = datetime(2026, 11, 21, 7, tzinfo=UTC)
 
 
@@ -32,11 +33,13 @@ class Asking:
         self.source = Source(folder / "in.txt", "text")
         self.source.path.write_text("a\nb\nc\n")
         self.repeats, self.times = repeats, 0
+        self.server = "http://one"
 
     def again(self, model: str = "one", key: str = "key") -> Build:
         self.times += 1
         run = Run(key, DATE + timedelta(minutes=self.times), repeats=self.repeats)
-        return begin(self.settings, "kind", "alias", self.source, run, limit=0, shard_rows=2, facts={"model": model})
+        facts = {"model": model, "parameters": {"es_url": self.server}}
+        return begin(self.settings, "kind", "alias", self.source, run, limit=0, shard_rows=2, facts=facts)
 
 
 @pytest.fixture
@@ -98,7 +101,7 @@ def test_prune_drops_published_builds_that_are_not_kept_and_no_unfinished_one(co
     for build in published:
         build.mark_published({})
     unfinished = command.again(key="unfinished")
-    prune_builds(command.settings, "kind", "alias", keep=[published[2].generation])
+    prune_builds(command.settings, "kind", "alias", keep=[published[2].generation], server=ONE)
     left = [build.generation for build in all_builds(command.settings, "kind", "alias")]
     assert left == [published[2].generation, unfinished.generation]
 
@@ -109,7 +112,7 @@ def test_prune_drops_what_nobody_resumed_for_a_week_and_nothing_that_goes_on(com
         for path in (build.folder.folder / "plan.json", build.folder.folder):
             os.utime(path, (time.time() - 8 * 24 * 3600,) * 2)
     assert task.again().generation == resumed.generation
-    prune_builds(command.settings, "kind", "alias", keep=[])
+    prune_builds(command.settings, "kind", "alias", keep=[], server=ONE)
     assert [build.generation for build in all_builds(command.settings, "kind", "alias")] == [resumed.generation]
 
 
@@ -154,3 +157,36 @@ def test_a_number_of_tasks_that_changes_during_a_run_leaves_no_shard_out(task: A
     build = task.again()
     assert build.task_ranges(1) == [(0, 2)]
     assert task.again().task_ranges(2) == [(0, 2)]
+
+
+def test_prune_leaves_alone_what_the_same_alias_has_on_another_server(command: Asking) -> None:
+    command.server = "http://two"
+    elsewhere = command.again()
+    elsewhere.mark_published({})
+    prune_builds(command.settings, "kind", "alias", keep=[], server=ONE)
+    assert [build.generation for build in all_builds(command.settings, "kind", "alias")] == [elsewhere.generation]
+    prune_builds(command.settings, "kind", "alias", keep=[], server={"es_url": "http://two"})
+    assert not list(all_builds(command.settings, "kind", "alias"))
+
+
+def test_an_unfinished_build_whose_beginnings_are_gone_makes_room_and_a_published_one_stands(task: Asking) -> None:
+    def gone(_: Build) -> None:
+        raise ContractError("the model is served no more")
+
+    def anew() -> Build:
+        return task.again(key="anew")
+
+    build = task.again()
+    assert unless_stuck(build, lambda _: None, anew).uri == build.uri
+    assert unless_stuck(build, gone, anew).uri == anew().uri != build.uri
+    build.mark_published({})
+    assert unless_stuck(build, gone, anew).uri == build.uri
+
+
+def test_broken_rows_are_told_with_their_file_and_are_not_dead(task: Asking) -> None:
+    task.source.path.write_bytes(b"a\nb\nc\n\xff\n")
+    build = task.again()
+    told = build.told(build.input.counts)
+    assert told["run"] == build.generation
+    assert told["counts"] == {"read": 4, "written": 3, "skipped": {"unusable": 1}, "dead": 0}
+    assert len(Path(told["unusable"]).read_text().splitlines()) == 1

@@ -21,7 +21,8 @@ def test_every_row_read_is_accounted_for(tmp_path: Path) -> None:
     plan, shards = planned(tmp_path, b"a\n\nb\na\nc\n" + b"good\n" * 200 + b"\xff\n")
     assert plan.counts.read == 206
     assert plan.counts.written == plan.rows == 4
-    assert plan.counts.skipped == {"blank": 1, "duplicate": 200}
+    assert plan.counts.skipped == {"blank": 1, "duplicate": 200, "unusable": 1}
+    assert plan.counts.dead == 0
     assert [dead.reason for dead in plan.unusable] == ["not_utf8"]
     assert shards == [[Row(0, "a"), Row(2, "b")], [Row(4, "c"), Row(5, "good")]]
 

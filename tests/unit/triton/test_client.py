@@ -9,7 +9,7 @@ from tritonclient.utils import InferenceServerException
 
 from include.errors import AccessDenied, ContractError, FatalError, InputError, ServiceUnavailable
 from include.triton.client import TritonClient, parse_urls
-from include.triton.faults import NotLoaded, translate
+from include.triton.faults import NotLoaded, TooSlow, translate
 from include.triton.served import ServedModel, check_vectors
 
 SERVED = ServedModel("minilm", 2, "f" * 64, 3, 256, "fp32", "onnxruntime", 256)
@@ -46,7 +46,7 @@ def test_a_malformed_answer_is_refused(vectors: np.ndarray | None, reason: str) 
     ("error", "kind"),
     [
         (ConnectionRefusedError("refused"), ServiceUnavailable),
-        (TimeoutError("timed out"), ServiceUnavailable),
+        (TimeoutError("timed out"), TooSlow),
         (aiohttp.ServerDisconnectedError(), ServiceUnavailable),
         (InferenceServerException("busy", status="503"), ServiceUnavailable),
         (InferenceServerException("too many", status="429"), ServiceUnavailable),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import InputError
+from include.errors import ContractError, InputError
 from include.triton.config_pbtxt import ServingConfig
 from include.triton.repository import ModelRepository
 from tests.unit.triton.test_config_pbtxt import CONFIG
@@ -16,11 +16,15 @@ FIRST = replace(CONFIG, version=1, previous=0)
 class Manifest:
     """Any file that names itself."""
 
+    def __init__(self, **files: str) -> None:
+        self.files = files
+
     def write(self, folder: Path) -> None:
         (folder / "manifest.json").write_text("{}")
 
 
 MANIFEST = Manifest()
+GRAPH = "model.onnx"
 
 
 @pytest.fixture
@@ -58,6 +62,30 @@ def test_a_candidate_is_a_model_of_its_own_and_leaves_the_served_one_alone(
     assert (candidate.model, candidate.version, candidate.fingerprint) == ("minilm-candidate", 1, CONFIG.fingerprint)
     assert repository.served("minilm") == FIRST
     assert repository.versions("minilm") == [1]
+
+
+def test_a_copy_that_is_not_what_the_manifest_says_is_refused(repository: ModelRepository, graph: Path) -> None:
+    with pytest.raises(ContractError, match=r"minilm-candidate/1/model.onnx is not a whole copy of .*model.onnx"):
+        repository.stage(CONFIG, {GRAPH: graph}, Manifest(**{GRAPH: "0" * 64}))
+
+
+def test_a_file_of_a_kept_version_that_is_lost_is_seen(repository: ModelRepository, graph: Path) -> None:
+    repository.check_files("minilm", 1, {GRAPH: graph}, MANIFEST)
+
+    (repository.folder("minilm", 1) / GRAPH).unlink()
+
+    with pytest.raises(ContractError, match="is not a whole copy"):
+        repository.check_files("minilm", 1, {GRAPH: graph}, MANIFEST)
+
+
+def test_what_is_served_is_noted_until_a_switch_is_at_its_end(repository: ModelRepository) -> None:
+    assert repository.noted_switch("minilm") == (False, None)
+    repository.note_switch("minilm", FIRST)
+    assert repository.noted_switch("minilm") == (True, FIRST)
+    repository.note_switch("minilm", None)
+    assert repository.noted_switch("minilm") == (True, None)
+    repository.forget_switch("minilm")
+    assert repository.noted_switch("minilm") == (False, None)
 
 
 def test_an_accepted_candidate_is_a_version_that_nobody_serves_before_it_is_pinned(
@@ -131,6 +159,16 @@ def test_pruning_spares_what_is_served_what_was_before_it_and_what_is_beside(
 
     assert repository.prune("minilm", keep=2) == [2, 5]
     assert repository.versions("minilm") == [1, 3, 4, 6, 7]
+
+
+def test_pruning_spares_versions_that_a_collection_needs_and_all_when_that_is_not_known(
+    repository: ModelRepository, graph: Path
+) -> None:
+    made = [accepted(repository, graph, number, letter) for number, letter in zip(range(2, 7), "abcde", strict=True)]
+
+    assert repository.prune("minilm", keep=2, needed=None) == []
+    assert repository.prune("minilm", keep=2, needed={made[0].fingerprint}) == [3, 4]
+    assert repository.versions("minilm") == [1, 2, 5, 6]
 
 
 def test_a_number_is_given_once(repository: ModelRepository, graph: Path) -> None:

@@ -11,7 +11,7 @@ from tritonclient.utils import InferenceServerException
 
 from include.errors import InputError, ServiceUnavailable
 from include.triton import servers
-from include.triton.faults import NotLoaded, OtherModel
+from include.triton.faults import NotLoaded, OtherModel, TooSlow
 from include.triton.servers import Servers
 
 A, B = "http://a:1", "http://b:2"
@@ -47,6 +47,13 @@ def test_a_passing_fault_is_tried_again_until_it_is_gone() -> None:
     found = Connected({A: [GONE, BUSY]}, urls=(A,))
     assert ask(found) == A
     assert found.asked == [A, A, A]
+
+
+def test_a_request_that_a_server_is_still_working_on_is_not_sent_again() -> None:
+    found = Connected({A: [TimeoutError()] * 9, B: [TimeoutError()] * 9})
+    with pytest.raises(TooSlow, match="more work than it can do"):
+        ask(found)
+    assert len(found.asked) == 1
 
 
 def test_the_next_server_is_asked_at_once() -> None:

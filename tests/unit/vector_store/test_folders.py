@@ -1,4 +1,4 @@
-"""What the folder-based back ends share: which generations go, and which names are allowed."""
+"""What the folder-based back ends share: which names are allowed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import InputError
-from include.vector_store.folders import GenerationFolders, outdated
-
-
-def test_the_newest_and_the_served_one_are_kept() -> None:
-    assert outdated(["a", "b", "c", "d"], served="a", keep=2) == ["b"]
-    assert outdated(["a", "b", "c", "d"], served="d", keep=2) == ["a", "b"]
-    assert outdated(["a", "b"], served=None, keep=2) == []
-
-
-def test_keeping_none_is_refused() -> None:
-    with pytest.raises(InputError, match="keep is 0"):
-        outdated(["a"], served="a", keep=0)
+from include.vector_store.folders import GenerationFolders
 
 
 @pytest.mark.parametrize("name", ["../keywords__1", "keywords__1/..", "", ".keywords__1", "Keywords__1", "k" * 201])

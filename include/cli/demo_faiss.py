@@ -1,0 +1,199 @@
+"""``embsearch demo-faiss``: from empty tables to indexes that follow them day by day, by the DAGs, as a user would."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from include.cli.dag_runs import caused_run, finished, switch_on
+from include.cli.session import command_session
+from include.errors import InputError
+from include.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from include.catalog.index_types import IndexType
+    from include.local_stack.airflow_api import AirflowApi
+
+app = typer.Typer()
+log = logging.getLogger(__name__)
+
+ROWS, DAYS = 3_000, 3
+DAILY = "faiss_daily_increment"
+DAGS = ("faiss_train", "faiss_build", "faiss_rollback", "playlist_cache")
+Row = tuple[str, dict[str, Any]]  # a step and what it told of each type
+
+
+@app.command("demo-faiss")
+def demo_faiss() -> None:
+    """Fill MySQL, train and build seven indexes, keep them fresh for three days, roll one back, cache playlists."""
+    from include.local_stack import stack  # noqa: PLC0415 — help must be quick
+
+    with command_session("demo-faiss", get_settings()):
+        began = time.monotonic()
+        stack.up(get_settings())
+        settings = get_settings()
+        start = last_end(datetime.now(UTC)) - timedelta(days=DAYS)
+        fill(settings, start)
+        log.info("Running the DAGs; watch them at %s", stack.local_airflow(settings).url)
+        try:
+            with stack.airflow_api(settings) as api:
+                api.wait_for_dags({*DAGS, DAILY})
+                for dag_id in DAGS:
+                    api.set_paused(dag_id, paused=False)
+                demo = _Demo(settings, api, start)
+                demo.play()
+        except BaseException:
+            log.info("The stack goes on running: make status, make logs, make down.")
+            raise
+        demo.show(time.monotonic() - began)
+
+
+def last_end(now: datetime) -> datetime:
+    """When the last daily interval ended."""
+    from include.music_index.interval import DAILY, ZONE  # noqa: PLC0415
+
+    today = datetime.combine(now.astimezone(ZONE).date(), DAILY, ZONE)
+    return today if today <= now else today - timedelta(days=1)
+
+
+def fill(settings: Settings, start: datetime) -> None:
+    """Make the tables, and fill them with test data whose first load ends at ``start``; an earlier demo's are replaced.
+
+    Raises:
+        InputError: the tables hold rows that no demo has made.
+    """
+    from include.catalog.index_types import ALL, index_types  # noqa: PLC0415
+    from include.mysql.schema import migrate  # noqa: PLC0415
+    from include.mysql.seeds import seed  # noqa: PLC0415
+
+    marker = settings.state_dir / "faiss" / "demo"
+    migrate(settings)
+    log.info("Filling seven tables with %s vectors each", f"{ROWS:,}")
+    try:
+        seed(settings, index_types(ALL), rows=ROWS, start=start, overwrite=marker.exists())
+    except InputError as error:
+        msg = f"{error} The demo replaces nothing but its own rows: to see it, empty the tables or use another MySQL."
+        raise InputError(msg) from error
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(f"{settings.mysql_url}\n", encoding="utf-8")
+
+
+class _Demo:
+    """The steps, each by a DAG's run."""
+
+    def __init__(self, settings: Settings, api: AirflowApi, start: datetime) -> None:
+        from include.catalog.index_types import index_type  # noqa: PLC0415
+
+        self._settings, self._api, self._start = settings, api, start
+        self._song: IndexType = index_type("song")
+        self._rows: list[Row] = []
+        self._said: list[str] = []
+        self._playlists: dict[str, Any] = {}
+
+    def play(self) -> None:
+        """All steps in their order."""
+        self._run("faiss_train", "report", {})
+        self._note("built", self._run("faiss_build", "announce", {}))
+        switch_on(self._api, DAILY, self._start + timedelta(days=DAYS))
+        for day in range(1, DAYS + 1):
+            self._day(day)
+            if day == DAYS - 1:
+                doomed = self._delete_one()
+        self._said.append(
+            f"song {doomed} was deleted in MySQL; after day {DAYS} a search finds {self._nearest()} instead"
+        )
+        before, moment = self._served(), datetime.now(UTC)
+        self._note("rolled back", self._run("faiss_rollback", "rollback", {"type": "song"}))
+        self._said.append(f"song served {before} and, rolled back, serves {self._served()}")
+        self._playlists = finished(
+            self._api, "playlist_cache", caused_run(self._api, "playlist_cache", moment), "cache"
+        )
+
+    def _day(self, day: int) -> None:
+        """Let a day pass over the tables, then run its increment."""
+        from include.catalog.index_types import ALL, index_types  # noqa: PLC0415
+        from include.mysql.seeds import play_day  # noqa: PLC0415
+
+        play_day(self._settings, index_types(ALL), day, rows=ROWS, start=self._start)
+        date = f"{self._start + timedelta(days=day):%Y-%m-%d}"
+        self._note(f"day {date}", self._run(DAILY, "announce", {"date": date}))
+
+    def _run(self, dag_id: str, task: str, conf: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = finished(self._api, dag_id, self._api.trigger(dag_id, conf), task)
+        return found
+
+    def _note(self, step: str, event: dict[str, Any]) -> None:
+        self._rows.append((step, event["types"]))
+
+    def _delete_one(self) -> int:
+        """Delete a song in MySQL, whose vector the demo goes on searching."""
+        from include.faiss_index.reader import IndexReader  # noqa: PLC0415
+        from include.mysql.columns import quoted  # noqa: PLC0415
+        from include.mysql.connection import MysqlConnection, Session  # noqa: PLC0415
+
+        reader = IndexReader(self._settings.state_dir / "faiss" / "song")
+        doomed = int(reader.ids[len(reader.ids) // 2])
+        self._query = reader.reconstruct(reader.ids[[len(reader.ids) // 2]])
+        with Session(MysqlConnection.from_settings(self._settings).owned(self._settings)) as session:
+            session.tell(f"DELETE FROM {quoted(self._song.table)} WHERE idx = %s", (doomed,), of=self._song.table)  # noqa: S608
+        self._said.append(f"a search for the vector of song {doomed} finds {self._nearest()}")
+        return doomed
+
+    def _nearest(self) -> int:
+        from include.faiss_index.reader import IndexReader  # noqa: PLC0415
+
+        _, ids = IndexReader(self._settings.state_dir / "faiss" / "song").search(self._query, 1)
+        return int(ids[0, 0])
+
+    def _served(self) -> str:
+        return (self._settings.state_dir / "faiss" / "song" / "CURRENT").read_text(encoding="utf-8").strip()
+
+    def show(self, wall: float) -> None:
+        """What each step did to all indexes, the playlists, where Airflow is, and commands to go on with."""
+        from include.cli.tables import console  # noqa: PLC0415
+        from include.local_stack.airflow import USER  # noqa: PLC0415
+        from include.local_stack.stack import local_airflow  # noqa: PLC0415
+
+        console.print(steps_table(self._rows))
+        for line in self._said:
+            console.print(line, soft_wrap=True)
+        cached = self._playlists
+        sets = sum(map(len, cached["sets"].values()))
+        console.print(f"{sets} playlist sets in Redis, {cached['bytes']:,} bytes, written in one transaction")
+        airflow = local_airflow(self._settings)
+        console.print(f"Airflow: {airflow.url}  user {USER}  password {airflow.password}")
+        console.print("Try:")
+        for line in commands(self._settings):
+            console.print(f"  {line}", soft_wrap=True)
+        console.print(f"Done in {wall:.0f} s. The stack is running: make status, make logs, make down.")
+
+
+def steps_table(rows: list[Row]) -> Any:
+    """A line a step: figures added up over the indexes, the smallest recall."""
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("step", "indexes", "rows", "new", "updated", "deleted", "set aside", "least recall@10")
+    for step, types in rows:
+        found = list(types.values())
+        counts = (sum(each.get(name, 0) for each in found) for name in ("rows", "new", "updated", "deleted", "bad"))
+        recall = min((each["recall_at_10"] for each in found if each["recall_at_10"] is not None), default=None)
+        shown = "-" if recall is None else f"{recall:.3f}"
+        table.add_row(step, str(len(found)), *(f"{count:,}" for count in counts), shown)
+    return table
+
+
+def commands(settings: Settings) -> list[str]:
+    """What a newcomer may paste next."""
+    embsearch = Path(".local/venvs/airflow/bin/embsearch")
+    readers = settings.faiss_published_folder / "muse_vibe.index"
+    return [
+        f"{embsearch} faiss info --type song",
+        f"{embsearch} faiss increment --type song",
+        f"{embsearch} playlist show drp song",
+        f"{embsearch.with_name('python')} -c \"import faiss; print(faiss.read_index('{readers}').ntotal)\"",
+    ]

@@ -1,0 +1,133 @@
+"""A reader that follows the served version without a pause: the next one is read beside the present one."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.errors import EmbsearchError, InputError
+from include.faiss_index.engine import Vectors
+from include.faiss_index.ids import Ids
+from include.faiss_index.manifest import Manifest
+from include.faiss_index.opened import OpenIndex
+from include.faiss_index.versions import CURRENT, IndexFolder
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class _Served:
+    name: str
+    manifest: Manifest
+    index: OpenIndex
+
+
+class IndexReader:
+    """Searches the served version of one index; safe from several threads.
+
+    A search looks for a new version every ``poll_seconds`` at most. A new one is read by a thread of its own, while
+    searches go on over the present one; a search that has begun ends over the version that it began with. A new version
+    that cannot be read is logged once, kept in ``error``, and the present one goes on.
+    """
+
+    def __init__(
+        self, root: Path, *, poll_seconds: float = POLL_SECONDS, check: bool = True, mapped: bool = False
+    ) -> None:
+        """Open the served version under ``root``.
+
+        Args:
+            root: Folder of the index, which holds CURRENT.
+            poll_seconds: How often to look for a new version.
+            check: Compare every byte with the manifest before a version is searched.
+            mapped: Leave the lists on disk and let the system keep what is used.
+
+        Raises:
+            InputError: nothing is served there.
+            ContractError: what is served is damaged.
+        """
+        self._folder = IndexFolder(root, root.name)
+        self._poll_seconds, self._check, self._mapped = poll_seconds, check, mapped
+        self._loading = threading.Lock()
+        self._next_look = 0.0
+        self._refused: str | None = None
+        self.error: EmbsearchError | None = None  # why the version that CURRENT names is not searched
+        self._seen = self._stamp()
+        self._served = self._open()
+
+    @property
+    def version(self) -> str:
+        """The version that the next search is over."""
+        return self._served.name
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the version that the next search is over."""
+        return self._served.manifest
+
+    @property
+    def ids(self) -> Ids:
+        """All ids, ascending."""
+        return self._served.index.ids
+
+    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Ids]:
+        """Cosines and ids ``[Q, k]``, best first; see :meth:`OpenIndex.search`."""
+        self._follow()
+        return self._served.index.search(queries, k)
+
+    def reconstruct(self, ids: Ids) -> Vectors:
+        """``[N, D]`` vectors of ``ids``; see :meth:`OpenIndex.reconstruct`."""
+        self._follow()
+        return self._served.index.reconstruct(ids)
+
+    def refresh(self) -> str:
+        """Read the version that is served now, if it is another one, and return the name of the one searched."""
+        with self._loading:
+            self._load()
+        return self.version
+
+    def _follow(self) -> None:
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + self._poll_seconds
+        if self._stamp() != self._seen and not self._loading.locked():
+            threading.Thread(target=self.refresh, name=f"reads {self._folder.root}", daemon=True).start()
+
+    def _load(self) -> None:
+        stamp, name = self._stamp(), self._folder.served_name()
+        if name is not None and name == self._refused:
+            return
+        try:
+            if name != self._served.name:
+                self._served = self._open()
+            self._refused = self.error = None
+        except EmbsearchError as error:
+            self._refused, self.error = name, error
+            log.exception("%s: searching %s on", self._folder.root, self._served.name)
+        self._seen = stamp
+
+    def _open(self) -> _Served:
+        """The served version, followed again when a prune takes it away between look-up and opening."""
+        while True:
+            version = self._folder.current()
+            if version is None:
+                msg = f"{self._folder.root / CURRENT} names nothing. Run faiss_rebuild first."
+                raise InputError(msg)
+            try:
+                return _Served(version.name, version.manifest, version.open(check=self._check, mapped=self._mapped))
+            except EmbsearchError:
+                if self._folder.served_name() == version.name:
+                    raise
+
+    def _stamp(self) -> tuple[int, int]:
+        """Changes whenever CURRENT is replaced."""
+        try:
+            found = (self._folder.root / CURRENT).stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (found.st_ino, found.st_mtime_ns)

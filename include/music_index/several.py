@@ -1,0 +1,58 @@
+"""One job for several index types: what fails for one stops no other, and is told at the end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from include.catalog.index_types import IndexType
+from include.errors import EmbsearchError, FatalError, TransientError
+from include.generations.run import Run
+from include.music_index.parameters import TypeParameters
+from include.settings import Settings
+
+P = TypeVar("P", bound=TypeParameters)
+Job = Callable[[IndexType, P, Run, Settings], dict[str, Any]]
+
+log = logging.getLogger(__name__)
+
+
+def for_each(
+    job: Job[P],
+    kinds: Sequence[IndexType],
+    parameters: P,
+    run: Run,
+    settings: Settings,
+    *,
+    done: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """The figures of ``job`` for each of ``kinds``, in this order; ``done`` is told of each at once.
+
+    Raises:
+        TransientError: it failed for some, for all of them in a way that may pass.
+        FatalError: it failed for some otherwise. Each failure is told, and the other types are done.
+    """
+    found, failures = [], {}
+    for kind in kinds:
+        try:
+            summary = job(kind, parameters, run, settings)
+        except EmbsearchError as error:
+            log.error("%s: %s", kind.name, error)  # noqa: TRY400 — the message says what to do; a trace would hide it
+            failures[kind.name] = error
+        else:
+            done(summary)
+            found.append(summary)
+    if failures:
+        raise failure(failures, len(kinds))
+    return found
+
+
+def failure(failures: dict[str, EmbsearchError], asked: int) -> EmbsearchError:
+    """One error for all; of a single type its own."""
+    if asked == 1:
+        return next(iter(failures.values()))
+    passing = all(isinstance(error, TransientError) for error in failures.values())
+    told = "; ".join(f"{name}: {error}" for name, error in failures.items())
+    kind: type[EmbsearchError] = TransientError if passing else FatalError
+    return kind(f"{len(failures)} of {asked} index types failed, the others are done. {told}")
