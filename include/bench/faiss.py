@@ -32,6 +32,7 @@ from include.mysql.schema import migrate
 from include.settings import Settings
 
 ROWS = 500_000
+SIZES = (100_000, 500_000, 2_000_000)
 SHARE = 0.01  # of the rows, that an increment brings: half of it new rows, half changed ones
 READ_ROWS = 100_000  # of which a plain fetchall still fits memory several times
 QUERIES = 500

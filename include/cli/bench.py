@@ -117,6 +117,20 @@ def playlists(settings: Settings, scale: float) -> list[Figure]:
     return playlist_figures(settings, ids=round(IDS * scale), repeats=repeats(scale))
 
 
+def faiss(settings: Settings, scale: float) -> list[Figure]:
+    """FAISS over MySQL, 500k × 512: reading, adding, searching, and an increment of 1 % against a rebuild."""
+    from include.bench.faiss import ROWS, faiss_figures  # noqa: PLC0415
+
+    return faiss_figures(settings, rows=round(ROWS * scale), repeats=repeats(scale))
+
+
+def faiss_growth(settings: Settings, scale: float) -> list[Figure]:
+    """A rebuild and an increment at 100k, 500k and 2M × 512; needs 12 GB of disk for a while."""
+    from include.bench.faiss import SIZES, growth_figures  # noqa: PLC0415
+
+    return growth_figures(settings, tuple(round(size * scale) for size in SIZES))
+
+
 def full_size(settings: Settings, scale: float) -> list[Figure]:
     """ruri_v3 in its true size, from export to 1,000 texts, beside the same in process; needs 12 GB for a while."""
     from include.bench.full_size import TEXTS  # noqa: PLC0415
@@ -137,10 +151,15 @@ DOCUMENTED_UPSERTS = 3_700.0  # vectors/s, a statement and not a measurement of 
 
 STAGES: dict[str, Callable[[Settings, float], list[Figure]]] = {
     "embed": embed, "search": search, "bulk": bulk, "link": link, "memory": memory, "playlists": playlists,
+    "faiss": faiss,
 }  # fmt: skip
 
 # Not among all: they need minutes, much disk, or a GPU.
-ALONE: dict[str, Callable[[Settings, float], list[Figure]]] = {"full_size": full_size, "gpu": gpu}
+ALONE: dict[str, Callable[[Settings, float], list[Figure]]] = {
+    "full_size": full_size,
+    "faiss_growth": faiss_growth,
+    "gpu": gpu,
+}
 
 
 def _add(name: str) -> None:

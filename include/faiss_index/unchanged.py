@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,26 +15,78 @@ from include.faiss_index.rows import unit
 from include.generations.vectors import VectorRows
 
 Mask = NDArray[np.bool_]
+Codes = NDArray[np.uint8]
 
 
-def unchanged(opened: OpenIndex, rows: VectorRows, recipe: Recipe) -> Mask:
-    """``[N]`` of ``rows``; each is compared as it would be stored, scaled and coded.
+class Stored:
+    """What ``opened`` holds at this moment; later rows may leave it or be replaced, which is then seen."""
 
-    Raises:
-        ContractError: a row cannot be indexed.
-    """
-    there, place = places(rows.ids, opened.ids)
-    same = np.zeros(len(rows.ids), np.bool_)
-    if not there.any():
+    def __init__(self, opened: OpenIndex, recipe: Recipe) -> None:
+        self._opened, self._recipe = opened, recipe
+        in_lists = recipe.kind != "flat" and opened.rows is None
+        self._lists = _lists(opened.index) if in_lists else None
+
+    def same(self, rows: VectorRows) -> Mask:
+        """``[N]`` whether each row, scaled and coded, is what the index has under its id.
+
+        Raises:
+            ContractError: a row cannot be indexed.
+        """
+        there, place = places(rows.ids, self._opened.ids)
+        same = np.zeros(len(rows.ids), np.bool_)
+        if not there.any():
+            return same
+        known = unit(VectorRows(rows.ids[there], rows.vectors[there]), self._recipe.dimension)
+        if self._lists is not None:
+            same[there] = _same_codes(self._opened.index, known, self._lists[place[there]])
+        elif self._opened.rows is not None:
+            same[there] = (self._opened.rows[place[there]] == known.vectors.astype(np.float16)).all(axis=1)
+        else:
+            same[there] = _same_vectors(self._opened.index, known)
         return same
-    known = unit(VectorRows(rows.ids[there], rows.vectors[there]), recipe.dimension)
-    if opened.rows is not None:
-        same[there] = (opened.rows[place[there]] == known.vectors.astype(np.float16)).all(axis=1)
-    elif recipe.kind == "flat":
-        same[there] = _same_vectors(opened.index, known)
-    else:
-        same[there] = _same_codes(opened.index, known)
+
+
+def _lists(index: Index) -> Ids:
+    """The number of the list of each row, by ascending id."""
+    faiss, lists = library(), index.invlists
+    sizes = [lists.list_size(number) for number in range(index.nlist)]
+    parts = [faiss.rev_swig_ptr(lists.get_ids(number), size) for number, size in enumerate(sizes) if size]
+    order = np.argsort(np.concatenate([np.empty(0, np.int64), *parts]))
+    return np.repeat(np.arange(index.nlist), sizes)[order]
+
+
+def _same_codes(index: Index, rows: VectorRows, lists: Ids) -> Mask:
+    """Whether each row stands in its list with the code that it would get there.
+
+    A row that would go to another list differs from what is stored by more than its code can hide.
+    """
+    faiss, codes = library(), _encoded(index, rows.vectors, lists)
+    same = np.zeros(len(rows.ids), np.bool_)
+    order = np.argsort(lists, kind="stable")
+    starts = np.flatnonzero(np.diff(lists[order], prepend=-1))
+    for group in np.split(order, starts[1:]):
+        ids, stored = _list(faiss, index, int(lists[group[0]]))
+        found = rows.ids[group][:, None] == ids
+        same[group] = found.any(axis=1) & (stored[found.argmax(axis=1)] == codes[group]).all(axis=1)
     return same
+
+
+def _encoded(index: Index, vectors: Vectors, lists: Ids) -> Codes:
+    """The code of each of ``vectors`` in its list."""
+    faiss = library()
+    vectors, lists = np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(lists, np.int64)
+    codes = np.empty((len(vectors), index.code_size), np.uint8)
+    index.encode_vectors(len(vectors), faiss.swig_ptr(vectors), faiss.swig_ptr(lists), faiss.swig_ptr(codes))
+    return codes
+
+
+def _list(faiss: Any, index: Index, number: int) -> tuple[Ids, Codes]:
+    """Ids and codes of one list; they are the index's own memory. An empty one holds a row that nobody has."""
+    lists, size = index.invlists, index.invlists.list_size(number)
+    if not size:
+        return np.full(1, -1, np.int64), np.zeros((1, index.code_size), np.uint8)
+    codes = faiss.rev_swig_ptr(lists.get_codes(number), size * index.code_size)
+    return faiss.rev_swig_ptr(lists.get_ids(number), size), codes.reshape(size, index.code_size)
 
 
 def _same_vectors(index: Index, rows: VectorRows) -> Mask:
@@ -46,36 +100,3 @@ def _same_vectors(index: Index, rows: VectorRows) -> Mask:
     same = np.zeros(len(rows.ids), np.bool_)
     same[there] = (stored[by_id[place[there]]] == rows.vectors[there]).all(axis=1)
     return same
-
-
-def _same_codes(index: Index, rows: VectorRows) -> Mask:
-    """Whether each row stands with the same code in the list that it would go to."""
-    lists, codes = _encoded(index, rows.vectors)
-    same = np.zeros(len(rows.ids), np.bool_)
-    order = np.argsort(lists, kind="stable")
-    first = np.flatnonzero(np.diff(lists[order], prepend=-1))
-    for group in np.split(order, first[1:]):
-        ids, stored = _list(index, int(lists[group[0]]))
-        by_id = np.argsort(ids)
-        there, place = places(rows.ids[group], ids[by_id])
-        at = by_id[place[there]]
-        same[group[there]] = (stored[at] == codes[group[there]]).all(axis=1)
-    return same
-
-
-def _encoded(index: Index, vectors: Vectors) -> tuple[Ids, NDArray[np.uint8]]:
-    """The list that each of ``vectors`` goes to, and its code there."""
-    coded = index.sa_encode(np.ascontiguousarray(vectors, np.float32))
-    width = coded.shape[1] - index.code_size  # the number of the list, its lowest byte first
-    weights = 256 ** np.arange(width, dtype=np.int64)
-    return coded[:, :width].astype(np.int64) @ weights, coded[:, width:]
-
-
-def _list(index: Index, number: int) -> tuple[Ids, NDArray[np.uint8]]:
-    """Ids and codes of one list; they are the index's own memory."""
-    faiss = library()
-    lists, size = index.invlists, index.invlists.list_size(number)
-    if not size:
-        return np.empty(0, np.int64), np.empty((0, index.code_size), np.uint8)
-    codes = faiss.rev_swig_ptr(lists.get_codes(number), size * index.code_size)
-    return faiss.rev_swig_ptr(lists.get_ids(number), size), codes.reshape(size, index.code_size)

@@ -22,7 +22,7 @@ from include.faiss_index.ids import Ids, places
 from include.faiss_index.increment import Base
 from include.faiss_index.increment import increment as apply
 from include.faiss_index.repair import Repair
-from include.faiss_index.unchanged import unchanged
+from include.faiss_index.unchanged import Stored
 from include.faiss_index.versions import Alone, Version
 from include.generations.run import Run
 from include.generations.vectors import VectorRows
@@ -114,19 +114,14 @@ class _Increment:
         manifest = self.base.version.manifest
         since = self.interval.since(manifest.origin.watermark, timedelta(hours=self.parameters.overlap_hours))
         log.info("%s: changes from %s to %s", self.table.table, since, self.interval.until)
+        stored = Stored(self.base.opened()[0], manifest.recipe)
         for rows in reading.take(self.table.changed(since, self.interval.until)):
-            yield from self._new(rows)
+            yield from _new(rows, stored)
         late = absent(missing, reading.seen())
         if len(late):
             log.info("%s: %d rows that no window of time finds are looked up", self.table.table, len(late))
         for rows in reading.take(self.table.rows_of(late)):
-            yield from self._new(rows)
-
-    def _new(self, rows: VectorRows) -> Iterator[VectorRows]:
-        opened, _ = self.base.opened()
-        new = ~unchanged(opened, rows, self.base.version.manifest.recipe)
-        if new.any():
-            yield VectorRows(rows.ids[new], rows.vectors[new])
+            yield from _new(rows, stored)
 
     def _is_due(self) -> bool:
         """Whether a version is made though no row has changed: it is the first up to this time, or asked for."""
@@ -145,6 +140,13 @@ class _Increment:
             unusable=unusable,
             options=options(self.kind, self.settings, self.parameters.min_share),
         )
+
+
+def _new(rows: VectorRows, stored: Stored) -> Iterator[VectorRows]:
+    """Those of ``rows`` that the index does not hold just so, if there are any."""
+    new = ~stored.same(rows)
+    if new.any():
+        yield VectorRows(rows.ids[new], rows.vectors[new])
 
 
 def _changes(version: Version, outcome: str, good: Ids) -> dict[str, int]:

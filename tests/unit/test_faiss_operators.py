@@ -29,7 +29,7 @@ LONG = "lists are 2.31 times as unequal as at the build (limit 2), and so on, as
 def found(name: str, outcome: str = "published", alerts: list[str] | None = None) -> dict[str, Any]:
     return {
         "type": name, "outcome": outcome, "version": f"{name}__20261121t165800000-1a2b3c4d", "rows": 123_456_789,
-        "recall_at_10": 0.9712, "bad": {"count": 1_234_567, "for_example": [1, 2, 3]}, "drift": {"alerts": alerts or []},
+        "recall_at_10": 0.9712, "bad": {"count": 1_234_567, "for_example": [1, 2]}, "drift": {"alerts": alerts or []},
         "changes": {"new": 1_234_567, "updated": 1_234_567, "deleted": 1_234_567, "unchanged": 5},
     }  # fmt: skip
 

@@ -97,7 +97,8 @@ def test_a_deployment_caused_by_several_exports_serves_each_though_one_fails(
         return DeployResult(name, 1, "f" * 64, None, "onnxruntime", "fp32", True, 1, figures)
 
     monkeypatch.setattr("include.triton.deploy.deploy", serve)
-    monkeypatch.setattr("search_ops.operators.build.settings_with_connections", lambda: Settings(state_dir=tmp_path))
+    settings = Settings(state_dir=tmp_path, qdrant_url=f"edge:{tmp_path / 'qdrant'}")
+    monkeypatch.setattr("search_ops.operators.build.settings_with_connections", lambda: settings)
 
     def run(*models: str) -> dict[str, Any]:
         events = [{"model": model, "precision": "fp32", "fuse": False} for model in models]

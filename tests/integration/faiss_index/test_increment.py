@@ -12,7 +12,7 @@ import pytest
 from include.errors import Busy, ContractError, GateFailed, InputError
 from include.faiss_index.engine import stored_ids
 from include.faiss_index.increment import begin, increment
-from include.faiss_index.unchanged import unchanged
+from include.faiss_index.unchanged import Stored
 from include.generations.vectors import VectorRows
 from tests.integration.faiss_index.songs import (
     BASE,
@@ -146,10 +146,10 @@ def test_rows_found_unusable_on_the_way_leave_too(tmp_path: Path) -> None:
 def test_rows_that_are_held_already_are_told_from_changed_ones(tmp_path: Path, kind: str) -> None:
     version = built(index_folder(tmp_path), kind)
     same = VectorRows(ids(100, 300), VECTORS[100:300].copy())
-    assert unchanged(version.open(), same, version.manifest.recipe).mean() > 0.99
+    assert Stored(version.open(), version.manifest.recipe).same(same).mean() > 0.99
     same.vectors[:50] = VECTORS[5000:5050]
-    assert not unchanged(version.open(), same, version.manifest.recipe)[:50].any()
-    assert not unchanged(version.open(), rows(BASE, ROWS), version.manifest.recipe).any()
+    assert not Stored(version.open(), version.manifest.recipe).same(same)[:50].any()
+    assert not Stored(version.open(), version.manifest.recipe).same(rows(BASE, ROWS)).any()
 
 
 def test_a_row_that_comes_twice_or_holds_nan_leaves_what_is_served(tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ def test_each_keyword_lands_under_its_line_number_and_every_line_is_accounted_fo
     expected = {n: line.decode() for n, line in enumerate(lines) if n not in {5, 6, 7, 8, 9}}
     assert stack.points() == expected
     assert summary["counts"] == {
-        "read": KEYWORDS + 6, "written": KEYWORDS + 1, "skipped": {"blank": 2, "duplicate": 1, "unusable": 2}, "dead": 0,
+        "read": KEYWORDS + 6, "written": KEYWORDS + 1, "dead": 0,
+        "skipped": {"blank": 2, "duplicate": 1, "unusable": 2},
     }  # fmt: skip
     assert summary["gate"]["points"] == KEYWORDS + 1
     unusable = [json.loads(line) for line in Path(summary["unusable"]).read_text(encoding="utf-8").splitlines()]

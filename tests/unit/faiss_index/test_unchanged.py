@@ -12,7 +12,7 @@ from include.faiss_index.opened import OpenIndex
 from include.faiss_index.recipe import choose
 from include.faiss_index.rows import unit
 from include.faiss_index.training import train
-from include.faiss_index.unchanged import unchanged
+from include.faiss_index.unchanged import Stored
 from include.generations.vectors import VectorRows
 
 ROWS, DIMENSION = 1500, 32
@@ -30,11 +30,12 @@ def test_the_same_rows_are_unchanged_in_any_scale_and_others_are_not(kind: str, 
     index = train(given, recipe).empty_index()
     index.add_with_ids(unit(given, DIMENSION).vectors, given.ids)
     opened = OpenIndex.of(index, given.ids, recipe, tmp_path)
-    assert unchanged(opened, VectorRows(given.ids, 8 * given.vectors), recipe).mean() > 0.99
-    assert not unchanged(opened, VectorRows(given.ids, -given.vectors), recipe).any()
-    assert not unchanged(opened, VectorRows(given.ids + 1, given.vectors), recipe).any()
+    stored = Stored(opened, recipe)
+    assert stored.same(VectorRows(given.ids, 8 * given.vectors)).mean() > 0.99
+    assert not stored.same(VectorRows(given.ids, -given.vectors)).any()
+    assert not stored.same(VectorRows(given.ids + 1, given.vectors)).any()
     remove(index, given.ids[:10])
-    assert not unchanged(opened, VectorRows(given.ids[:10], given.vectors[:10]), recipe).any()
-    few = unchanged(opened, VectorRows(given.ids[10:13], given.vectors[10:13]), recipe)
+    assert not stored.same(VectorRows(given.ids[:10], given.vectors[:10])).any()
+    few = stored.same(VectorRows(given.ids[10:13], given.vectors[10:13]))
     assert few.tolist() == [True] * 3
-    assert unchanged(opened, VectorRows(given.ids[:0], given.vectors[:0]), recipe).tolist() == []
+    assert stored.same(VectorRows(given.ids[:0], given.vectors[:0])).tolist() == []
