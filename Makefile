@@ -20,7 +20,7 @@ install: ## install what the command line and Airflow need (up to 1.5 GB, once)
 	@PYTHON="$(PYTHON)" sh requirements/bootstrap.sh
 	@.local/bootstrap/bin/python -m include.local_stack.environments airflow
 
-up: install ## start Triton, Elasticsearch and Airflow, and wait until all are ready
+up: install ## start Triton, Elasticsearch, MariaDB, Redis and Airflow, and wait until all are ready
 	@$(BIN)/embsearch stack up
 
 down: ## stop them all; no process is left, all data stay

@@ -76,11 +76,11 @@ def rollback(parameters: forms.FaissRollbackParameters) -> None:
 
 
 def _run(name: str, job: Job[P], parameters: P, show: Any) -> None:
-    """Do ``job`` for each type; what has been done is shown, also when another type fails."""
+    """Do ``job`` for each type, logged as ``name``; what has been done is shown, also when another type fails."""
     from include.music_index.several import for_each  # noqa: PLC0415 — help must be quick
 
     settings = get_settings()
-    with command_session(f"faiss {name}", settings, job=name) as log_file:
+    with command_session(f"faiss {job.__name__}", settings, job=name) as log_file:
         done: list[dict[str, Any]] = []
         try:
             kinds = forms.types_of(parameters)

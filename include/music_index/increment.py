@@ -100,7 +100,7 @@ class _Increment:
             if not nothing or self._is_due():
                 upserts = chain([first] if first else [], rows)
                 version, outcome = self._served(upserts, gone, aside.ids), PUBLISHED
-            elif version.manifest.origin.key == self.run.key:
+            elif self.run.repeats and version.manifest.origin.key == self.run.key:
                 outcome = PUBLISHED  # by this run, before it was interrupted
             counts = accounted(
                 self.snapshot, reading, asked=missing, before=before,

@@ -38,7 +38,8 @@ def for_each(
         try:
             summary = job(kind, parameters, run, settings)
         except EmbsearchError as error:
-            log.error("%s: %s", kind.name, error)  # noqa: TRY400 — the message says what to do; a trace would hide it
+            if len(kinds) > 1:
+                log.error("%s: %s", kind.name, error)  # noqa: TRY400 — the message says what to do, a trace hides it
             failures[kind.name] = error
         else:
             done(summary)

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import datetime
 
 import pytest
 
 from include.local_stack import mariadb
+from include.settings import PROJECT_ROOT
 from tests.integration.mariadb_server import PASSWORDS
 from tests.integration.music_index.music import ARTIST, SONG, Music
-from tests.integration.running_stack import run_in
+from tests.integration.running_stack import environment
 
 
 @pytest.fixture
 def commands(music: Music) -> Music:
-    """Two filled tables, and the login where commands look for it."""
-    secret = f"EMBSEARCH_MYSQL_PASSWORD={PASSWORDS[mariadb.READER]}\n"
-    (music.settings.local_dir / "secrets.env").write_text(secret)
+    """Two filled tables, a day later."""
     music.load(SONG, ARTIST)
     music.play(1)
     return music
 
 
 def embsearch(music: Music, *words: str, status: int = 0) -> str:
-    return run_in(music.settings, [".local/venvs/airflow/bin/embsearch", "faiss", *words], status=status)
+    done = subprocess.run(
+        [".local/venvs/airflow/bin/embsearch", "faiss", *words],
+        cwd=PROJECT_ROOT, capture_output=True, text=True, encoding="utf-8", check=False,
+        env=environment(music.settings) | {"EMBSEARCH_MYSQL_PASSWORD": PASSWORDS[mariadb.READER]},
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout + done.stderr
 
 
 def log_of(music: Music, job: str) -> str:
-    return (music.settings.log_dir / job / f"{job}_{datetime.now():%Y%m%d}.log").read_text()
+    return (music.settings.log_dir / job / f"{job}_{datetime.now():%Y%m%d}.log").read_text()  # noqa: DTZ005 — local time
 
 
 def test_train_build_increment_info_and_roll_back_each_write_the_log_of_their_day(commands: Music) -> None:
