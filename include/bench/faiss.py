@@ -185,7 +185,7 @@ def _searching(bench: Bench) -> list[Figure]:
         Figure("search, one query, against exact", ours, exact, "ms", 0.25, at_most=True, details=details),
         Figure("search, recall@10 on held-out queries", recall, 1.0, "", 0.95, details=details),
         Figure(
-            "adding to the index, against reading from MySQL", added, manifest.ntotal / seconds["add"], "vectors/s", 1
+            "adding, against reading and adding in a build", added, manifest.ntotal / seconds["add"], "vectors/s", 1
         ),
     ]
 

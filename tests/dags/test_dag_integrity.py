@@ -114,6 +114,7 @@ HEAVY = {"numpy", "pandas", "pyarrow", "elasticsearch", "qdrant_client", "qdrant
          "onnxruntime", "openvino", "optimum", "torch", "transformers", "tokenizers", "faiss", "pymysql",
          "redis"}  # fmt: skip
 CPU_SECONDS = 0.1
+YARDSTICK_SECONDS = 0.05  # of the sum below, on a machine that the promise is made for; a slower one gets more time
 PARSE = """
 import gc, json, os, runpy, sys, time, warnings
 sys.path[:0] = {paths!r}
@@ -127,6 +128,9 @@ def parse(file):
         before, began = set(sys.modules), time.process_time()
         runpy.run_path(file)
         parsed = dict(seconds=time.process_time() - began, imported=sorted(set(sys.modules) - before))
+        began = time.process_time()
+        sum(number * number for number in range(1_000_000))
+        parsed["yardstick"] = time.process_time() - began
         with open(write, "w") as answer:
             json.dump(parsed, answer)
         os._exit(0)
@@ -161,8 +165,9 @@ def test_parsing_imports_nothing_heavy_and_nothing_deprecated(
 
 @pytest.mark.parametrize("name", DAGS)
 def test_parsing_takes_less_than_a_tenth_of_a_second(parses: dict[str, list[dict[str, Any]]], name: str) -> None:
-    """CPU time, the best of five: what else the machine does has no part in it."""
-    assert min(parsed["seconds"] for parsed in parses[name]) < CPU_SECONDS
+    """CPU time, the best of five, in proportion to a slow machine's."""
+    slowness = max(1.0, min(parsed["yardstick"] for parsed in parses[name]) / YARDSTICK_SECONDS)
+    assert min(parsed["seconds"] for parsed in parses[name]) < CPU_SECONDS * slowness
 
 
 def test_the_reference_says_what_the_dags_say() -> None:
