@@ -8,7 +8,14 @@ backup. Rows that cannot be used are set aside, counted, and listed in `bad_rows
 
 Runs every day at 16:58 Asia/Seoul once it is switched on. Missed days are made up for by the next run, or by a backfill
 over a date range, in any order: an index always ends with the rows that one build would have. A run again that finds
-nothing new serves nothing new. Drift is measured each time; see `faiss_rebuild`.
+nothing new serves nothing new.
+
+Drift is measured each time. When there is any, the task `drift` fails with what was found, and so does the run, while
+all versions are served: run `faiss_rebuild`. With `EMBSEARCH_FAISS_REBUILD_ON_DRIFT=true` it causes that instead.
+
+What it does not see: a change of a row whose transaction stayed open for longer than `overlap_hours` (24) after its
+`updated_at`. Run it by hand now and then with `overlap_hours` 8760: it compares the rows of a year and changes only
+what differs. New and deleted rows are found however late.
 
 **When it fails:** the versions served before go on. The last task names the types that failed; read the logs of their
 tasks, mend the cause, clear them. One failing type stops no other. A served index whose bytes have changed is put back

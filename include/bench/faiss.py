@@ -18,7 +18,7 @@ from include.bench.figures import REPEATS, Figure, median_pairs, rate
 from include.catalog.index_types import index_type
 from include.faiss_index.engine import Vectors, library
 from include.faiss_index.opened import OpenIndex
-from include.faiss_index.versions import Version
+from include.faiss_index.version import Version
 from include.generations.run import Run
 from include.music_index.folders import index_folder
 from include.music_index.increment import increment
@@ -28,7 +28,7 @@ from include.mysql.clustered import Clusters
 from include.mysql.columns import quoted
 from include.mysql.connection import MysqlConnection, Session
 from include.mysql.embedding_table import open_embedding_table
-from include.mysql.schema import migrate
+from include.mysql.schema import MIGRATIONS, Migration, apply
 from include.settings import Settings
 
 ROWS = 500_000
@@ -113,8 +113,9 @@ def bench_table(settings: Settings, rows: int) -> Iterator[Bench]:
     with Session(MysqlConnection.from_settings(settings).owned(settings)) as session:
         session.tell(f"CREATE DATABASE {quoted(name)} CHARACTER SET utf8mb4", of=name)
         try:
-            migrate(own)
             with Session(MysqlConnection.from_settings(own).owned(own)) as owner:
+                # The tables of vectors alone: there is no backup database of the bench's own.
+                apply(owner, [Migration.read(path) for path in sorted((MIGRATIONS / "music").glob("*.sql"))])
                 bench = Bench(own, owner, Clusters.of(KIND.name, KIND.dimension, rows, 0))
                 bench.fill(rows)
                 yield bench

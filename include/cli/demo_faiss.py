@@ -6,16 +6,19 @@ import logging
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from include.cli.dag_runs import caused_run, finished, switch_on
+from include.cli.demo_checks import check_connections, check_own
 from include.cli.session import command_session
 from include.errors import InputError
 from include.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from include.catalog.index_types import IndexType
     from include.local_stack.airflow_api import AirflowApi
 
@@ -23,29 +26,41 @@ app = typer.Typer()
 log = logging.getLogger(__name__)
 
 ROWS, DAYS = 3_000, 3
+SONG = "song"  # the type that the demo looks at closely
 DAILY = "faiss_daily_increment"
 DAGS = ("faiss_train", "faiss_build", "faiss_rollback", "playlist_cache")
 Row = tuple[str, dict[str, Any]]  # a step and what it told of each type
 
 
 @app.command("demo-faiss")
-def demo_faiss() -> None:
-    """Fill MySQL, train and build seven indexes, keep them fresh for three days, roll one back, cache playlists."""
-    from include.local_stack import stack  # noqa: PLC0415 — help must be quick
+def demo_faiss(
+    *,
+    rows: Annotated[int, typer.Option(min=200, max=1_000_000, help="Of each table.")] = ROWS,
+    types: Annotated[str, typer.Option(help="Index types by commas, song among them, or all.")] = "all",
+) -> None:
+    """Fill MySQL, train and build indexes, keep them fresh for three days, roll one back, cache playlists."""
+    from include.catalog.index_types import index_types  # noqa: PLC0415 — help must be quick
+    from include.local_stack import stack  # noqa: PLC0415
+    from include.local_stack.served import served_settings  # noqa: PLC0415
 
     with command_session("demo-faiss", get_settings()):
         began = time.monotonic()
+        kinds = index_types(types)
+        if SONG not in {kind.name for kind in kinds}:
+            raise InputError(f"The demo deletes a {SONG} and rolls its index back: --types {types} lacks it.")
+        check_own(served_settings(get_settings()))
         stack.up(get_settings())
         settings = get_settings()
         start = last_end(datetime.now(UTC)) - timedelta(days=DAYS)
-        fill(settings, start)
-        log.info("Running the DAGs; watch them at %s", stack.local_airflow(settings).url)
         try:
             with stack.airflow_api(settings) as api:
+                check_connections(api)
+                fill(settings, kinds, start, rows=rows)
+                log.info("Running the DAGs; watch them at %s", stack.local_airflow(settings).url)
                 api.wait_for_dags({*DAGS, DAILY})
                 for dag_id in DAGS:
                     api.set_paused(dag_id, paused=False)
-                demo = _Demo(settings, api, start)
+                demo = _Demo(settings, api, start, kinds, rows)
                 demo.play()
         except BaseException:
             log.info("The stack goes on running: make status, make logs, make down.")
@@ -61,44 +76,43 @@ def last_end(now: datetime) -> datetime:
     return today if today <= now else today - timedelta(days=1)
 
 
-def fill(settings: Settings, start: datetime) -> None:
+def fill(settings: Settings, kinds: Sequence[IndexType], start: datetime, *, rows: int = ROWS) -> None:
     """Make the tables, and fill them with test data whose first load ends at ``start``; an earlier demo's are replaced.
 
     Raises:
-        InputError: the tables hold rows that no demo has made.
+        InputError: a table has rows that no demo has made; none is changed.
     """
-    from include.catalog.index_types import ALL, index_types  # noqa: PLC0415
     from include.mysql.schema import migrate  # noqa: PLC0415
+    from include.mysql.seed_marks import DEMO  # noqa: PLC0415
     from include.mysql.seeds import seed  # noqa: PLC0415
 
-    marker = settings.state_dir / "faiss" / "demo"
     migrate(settings)
-    log.info("Filling seven tables with %s vectors each", f"{ROWS:,}")
+    log.info("Filling %s tables with %s vectors each", len(kinds), f"{rows:,}")
     try:
-        seed(settings, index_types(ALL), rows=ROWS, start=start, overwrite=marker.exists())
+        seed(settings, kinds, rows=rows, start=start, maker=DEMO, replaces=(DEMO,))
     except InputError as error:
-        msg = f"{error} The demo replaces nothing but its own rows: to see it, empty the tables or use another MySQL."
-        raise InputError(msg) from error
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    marker.write_text(f"{settings.mysql_url}\n", encoding="utf-8")
+        raise InputError(f"{error} The demo replaces nothing but its own rows.") from error
 
 
 class _Demo:
     """The steps, each by a DAG's run."""
 
-    def __init__(self, settings: Settings, api: AirflowApi, start: datetime) -> None:
+    def __init__(
+        self, settings: Settings, api: AirflowApi, start: datetime, kinds: Sequence[IndexType], rows: int
+    ) -> None:
         from include.catalog.index_types import index_type  # noqa: PLC0415
 
-        self._settings, self._api, self._start = settings, api, start
-        self._song: IndexType = index_type("song")
+        self._settings, self._api, self._start, self._kinds, self._count = settings, api, start, kinds, rows
+        self._song: IndexType = index_type(SONG)
+        self._asked = {"type": ",".join(kind.name for kind in kinds)}
         self._rows: list[Row] = []
         self._said: list[str] = []
         self._playlists: dict[str, Any] = {}
 
     def play(self) -> None:
         """All steps in their order."""
-        self._run("faiss_train", "report", {})
-        self._note("built", self._run("faiss_build", "announce", {}))
+        self._run("faiss_train", "report", self._asked)
+        self._note("built", self._run("faiss_build", "announce", self._asked))
         switch_on(self._api, DAILY, self._start + timedelta(days=DAYS))
         for day in range(1, DAYS + 1):
             self._day(day)
@@ -108,7 +122,7 @@ class _Demo:
             f"song {doomed} was deleted in MySQL; after day {DAYS} a search finds {self._nearest()} instead"
         )
         before, moment = self._served(), datetime.now(UTC)
-        self._note("rolled back", self._run("faiss_rollback", "rollback", {"type": "song"}))
+        self._note("rolled back", self._run("faiss_rollback", "announce", {"type": SONG}))
         self._said.append(f"song served {before} and, rolled back, serves {self._served()}")
         self._playlists = finished(
             self._api, "playlist_cache", caused_run(self._api, "playlist_cache", moment), "cache"
@@ -116,12 +130,11 @@ class _Demo:
 
     def _day(self, day: int) -> None:
         """Let a day pass over the tables, then run its increment."""
-        from include.catalog.index_types import ALL, index_types  # noqa: PLC0415
         from include.mysql.seeds import play_day  # noqa: PLC0415
 
-        play_day(self._settings, index_types(ALL), day, rows=ROWS, start=self._start)
+        play_day(self._settings, self._kinds, day, rows=self._count, start=self._start)
         date = f"{self._start + timedelta(days=day):%Y-%m-%d}"
-        self._note(f"day {date}", self._run(DAILY, "announce", {"date": date}))
+        self._note(f"day {date}", self._run(DAILY, "announce", {**self._asked, "date": date}))
 
     def _run(self, dag_id: str, task: str, conf: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = finished(self._api, dag_id, self._api.trigger(dag_id, conf), task)
@@ -136,7 +149,7 @@ class _Demo:
         from include.mysql.columns import quoted  # noqa: PLC0415
         from include.mysql.connection import MysqlConnection, Session  # noqa: PLC0415
 
-        reader = IndexReader(self._settings.state_dir / "faiss" / "song")
+        reader = IndexReader(self._settings.state_dir / "faiss" / SONG)
         doomed = int(reader.ids[len(reader.ids) // 2])
         self._query = reader.reconstruct(reader.ids[[len(reader.ids) // 2]])
         with Session(MysqlConnection.from_settings(self._settings).owned(self._settings)) as session:
@@ -147,11 +160,11 @@ class _Demo:
     def _nearest(self) -> int:
         from include.faiss_index.reader import IndexReader  # noqa: PLC0415
 
-        _, ids = IndexReader(self._settings.state_dir / "faiss" / "song").search(self._query, 1)
+        _, ids = IndexReader(self._settings.state_dir / "faiss" / SONG).search(self._query, 1)
         return int(ids[0, 0])
 
     def _served(self) -> str:
-        return (self._settings.state_dir / "faiss" / "song" / "CURRENT").read_text(encoding="utf-8").strip()
+        return (self._settings.state_dir / "faiss" / SONG / "CURRENT").read_text(encoding="utf-8").strip()
 
     def show(self, wall: float) -> None:
         """What each step did to all indexes, the playlists, where Airflow is, and commands to go on with."""

@@ -45,12 +45,12 @@ def generate_vectors(
     day: Annotated[int, typer.Option(min=0, max=20, help="Only let this day pass over what is there.")] = 0,
     start: Annotated[str, typer.Option(help="When the first load ends, with a time zone.")] = START,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same rows.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace all rows that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace test data, never other rows.")] = False,
 ) -> None:
     """Vectors in MySQL, with gaps, deletions, late commits and bad rows; and songs of the programmes."""
     from include.catalog.index_types import index_types  # noqa: PLC0415
     from include.mysql.schema import migrate as apply  # noqa: PLC0415
-    from include.mysql.seeds import play_day  # noqa: PLC0415
+    from include.mysql.seeds import ANY, play_day  # noqa: PLC0415
     from include.mysql.seeds import seed as make  # noqa: PLC0415
 
     settings = get_settings()
@@ -60,7 +60,8 @@ def generate_vectors(
             print_seeded(play_day(settings, kinds, day, rows=rows, start=begin, seed=seed))
             return
         apply(settings)
-        print_seeded(make(settings, kinds, rows=rows, start=begin, days=days, seed=seed, overwrite=overwrite))
+        replaces = ANY if overwrite else ()
+        print_seeded(make(settings, kinds, rows=rows, start=begin, days=days, seed=seed, replaces=replaces))
 
 
 def print_seeded(done: Sequence[Seeded]) -> None:

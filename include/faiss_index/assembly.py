@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,8 +31,9 @@ from include.faiss_index.recipe import Recipe
 from include.faiss_index.refine import REFINE
 from include.faiss_index.storage import FileDigest, hashed_file, seal
 from include.faiss_index.truth import Truth
-from include.faiss_index.verify import Floors, Written, verify
-from include.faiss_index.versions import IndexFolder, Version, version_name
+from include.faiss_index.verify import ENOUGH_QUERIES, Floors, Written, verify
+from include.faiss_index.version import Version
+from include.faiss_index.versions import IndexFolder, version_name
 from include.generations.promotion import refuse_shrinking
 from include.generations.vectors import VectorRows
 
@@ -44,9 +45,13 @@ class Options:
     floors: Floors = field(default_factory=Floors)
     threads: int = 0  # of FAISS; 0 takes all cores
     min_share: float = 0.5  # a version with less than this share of the rows served is not served; 0 lets any pass
+    force: bool = False  # serve an increment though its recall cannot be told any more
 
 
 DEFAULTS = Options()
+MOST_UPDATED = 0.5  # share of the rows that an increment may change
+
+Accept = Callable[[int], object]  # told how many rows a version holds before it is served; what it raises prevents that
 
 
 @dataclass
@@ -90,9 +95,16 @@ class History:
 
 
 def assemble(
-    folder: IndexFolder, building: Path, filled: Filled, history: History, *, options: Options, watch: Stopwatch
+    folder: IndexFolder,
+    building: Path,
+    filled: Filled,
+    history: History,
+    *,
+    options: Options,
+    watch: Stopwatch,
+    accept: Accept,
 ) -> Version:
-    """Write, verify, serve.
+    """Write, verify, serve; ``accept`` is told the rows before: what it raises keeps the version from being served.
 
     Raises:
         GateFailed: the version did not pass its check; what was served stays served.
@@ -100,11 +112,16 @@ def assemble(
     """
     name = version_name(building)
     _check_size(name, len(filled.ids), history.parent, options)
+    accept(len(filled.ids))
+    if not options.force:
+        _check_training(name, filled, history)
     with watch.stage("write"):
         files = _write(building, filled)
     with watch.stage("verify"):
         written = Written(building, filled.recipe, filled.counts, filled.truth, filled.newest)
         quality = _synced_and_verified(written, list(files), options)
+    if not options.force:
+        _check_measured(name, quality, filled, history)
     manifest = Manifest(
         version=name,
         parent=history.parent.name if history.parent else None,
@@ -130,6 +147,28 @@ def _check_size(name: str, rows: int, parent: Version | None, options: Options) 
         raise GateFailed(msg)
     if parent:
         refuse_shrinking(name, rows, parent.manifest.ntotal, min_share=options.min_share, limit=0)
+
+
+def _check_training(name: str, filled: Filled, history: History) -> None:
+    """An index that was trained on other vectors than most of those that it would hold is not served."""
+    updated = filled.counts.updated / len(filled.ids)
+    if history.made == "increment" and filled.recipe.kind != "flat" and updated > MOST_UPDATED:
+        msg = (
+            f"{name}: {updated:.0%} of the rows have another vector than before, so its training and its sample "
+            "queries no longer tell how good it is. Not served. Run faiss_rebuild, or this again with force."
+        )
+        raise GateFailed(msg)
+
+
+def _check_measured(name: str, quality: Quality, filled: Filled, history: History) -> None:
+    """Recall that could be measured at the build must not become unknown. A flat index searches exactly."""
+    then = history.quality_at_build or quality
+    if filled.recipe.kind != "flat" and then.queries >= ENOUGH_QUERIES > quality.queries:
+        msg = (
+            f"{name}: recall@10 can be measured over {quality.queries} queries only, {then.queries} could be at the "
+            f"build, {ENOUGH_QUERIES} are needed. Not served. Run faiss_rebuild, or this again with force."
+        )
+        raise GateFailed(msg)
 
 
 def _write(building: Path, filled: Filled) -> dict[str, FileDigest]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from include.faiss_index.assembly import DEFAULTS, Filled, History, Options, Stopwatch, assemble
+from include.faiss_index.assembly import DEFAULTS, Accept, Filled, History, Options, Stopwatch, assemble
 from include.faiss_index.engine import threads
 from include.faiss_index.filling import Filling, Progress, spilling
 from include.faiss_index.ids import NONE
@@ -13,7 +13,8 @@ from include.faiss_index.opened import OpenIndex
 from include.faiss_index.probing import settled
 from include.faiss_index.training import Trained
 from include.faiss_index.truth import Truth
-from include.faiss_index.versions import Alone, Version
+from include.faiss_index.version import Version
+from include.faiss_index.versions import Alone
 from include.generations.vectors import VectorRows
 
 
@@ -25,6 +26,7 @@ def build(
     *,
     options: Options = DEFAULTS,
     progress: Progress | None = None,
+    accept: Accept = lambda _: None,
 ) -> Version:
     """Fill, verify, serve; return the new version. Needs nothing of the versions before, which may be damaged.
 
@@ -35,6 +37,7 @@ def build(
         origin: What the rows are, for the manifest.
         options: Floors, threads.
         progress: Told how many rows have been added.
+        accept: Told how many rows the version holds, before it is served; what it raises prevents that.
 
     Raises:
         ContractError: a row cannot be indexed or comes twice.
@@ -56,4 +59,4 @@ def build(
         counts = RowCounts(before=0, deleted=0, updated=0, new=len(ids))
         filled = Filled(filling.index, ids, filling.truth, filling.sample(), recipe, counts, refined)
         history = History("build", origin, trained.figures, parent, None)
-        return assemble(alone.folder, building, filled, history, options=options, watch=watch)
+        return assemble(alone.folder, building, filled, history, options=options, watch=watch, accept=accept)

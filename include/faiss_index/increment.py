@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from include.errors import InputError
-from include.faiss_index.assembly import DEFAULTS, Filled, History, Options, Stopwatch, assemble
+from include.faiss_index.assembly import DEFAULTS, Accept, Filled, History, Options, Stopwatch, assemble
 from include.faiss_index.engine import remove, threads
 from include.faiss_index.filling import Filling, Progress, spilling
 from include.faiss_index.ids import NONE, Ids, places, without
 from include.faiss_index.manifest import Origin, RowCounts
 from include.faiss_index.opened import OpenIndex
 from include.faiss_index.truth import Truth
-from include.faiss_index.versions import Alone, Version
+from include.faiss_index.version import Version
+from include.faiss_index.versions import Alone
 from include.generations.vectors import VectorRows
 
 
@@ -63,6 +64,7 @@ def increment(
     unusable: Callable[[], Ids] = lambda: NONE,
     options: Options = DEFAULTS,
     progress: Progress | None = None,
+    accept: Accept = lambda _: None,
 ) -> Version:
     """Take out ``removals``, put in ``upserts`` in place of what they were, verify, serve; return the new version.
 
@@ -75,6 +77,7 @@ def increment(
         unusable: Asked once all of ``upserts`` are read: ids that are to leave, too, since their rows cannot be used.
         options: Floors, threads.
         progress: Told how many rows have been added.
+        accept: Told how many rows the version holds, before it is served; what it raises prevents that.
 
     Raises:
         ContractError: a row cannot be indexed or comes twice, or the served version is damaged.
@@ -106,7 +109,7 @@ def increment(
         )
         filled = Filled(opened.index, ids, filling.truth, filling.sample(), recipe, counts, refined)
         history = History("increment", origin, parent.manifest.training, parent, parent.manifest.quality_at_build)
-        return assemble(alone.folder, building, filled, history, options=options, watch=watch)
+        return assemble(alone.folder, building, filled, history, options=options, watch=watch, accept=accept)
 
 
 def _gone(opened: OpenIndex, removals: Ids) -> Ids:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from include.errors import InputError
-from include.faiss_index.storage import READ_ONLY, seal, storage_faults
+from include.faiss_index.storage import READ_ONLY, FileDigest, seal, storage_faults
 from include.generations.files import sync_folder
 
 BACKUP = "backup"
@@ -58,7 +59,10 @@ class PublishedFiles:
         _put(index, self.dated(day))
 
     def serve(self, index: Path, *, previous_day: date | None, backup: bool = True) -> None:
-        """Let readers find ``index``; what they found before is kept as a backup under ``previous_day``."""
+        """Let readers find ``index``; what they found before is kept as a backup under ``previous_day``.
+
+        Without that day it is that on which the file was written.
+        """
         if self.serves(index):
             return
         if backup and self.served.exists():
@@ -69,17 +73,25 @@ class PublishedFiles:
         """Whether readers find ``index``."""
         return _same(index, self.served)
 
-    def withdraw(self, index: Path, day: date) -> None:
-        """Take away the dated file of a version that was never served."""
-        if _same(index, self.dated(day)):
-            self.dated(day).unlink()
+    def withdraw(self, index: Path, day: date | None = None) -> None:
+        """Take away the dated file of a version that was never served; without a day also all others, and backups."""
+        every = (*self._dated(self.folder), *self._dated(self.folder / BACKUP))
+        for path in every if day is None else [self.dated(day)]:
+            if _same(index, path):
+                with storage_faults(path):
+                    path.unlink(missing_ok=True)
 
-    def prune(self, keep: int) -> None:
-        """Leave the newest ``keep`` dated files and as many backups."""
+    def prune(self, keep: int, spared: Collection[Path] = ()) -> None:
+        """Leave the newest ``keep`` dated files and as many backups, and those ``spared``."""
         for folder in (self.folder, self.folder / BACKUP):
-            dated = sorted(path for path in folder.glob(f"{self.name}_*.index") if self._is_mine(path))
-            for path in dated[:-keep]:
-                path.unlink(missing_ok=True)
+            for path in self._dated(folder)[:-keep]:
+                if path not in spared:
+                    with storage_faults(path):
+                        path.unlink(missing_ok=True)
+
+    def _dated(self, folder: Path) -> list[Path]:
+        """Those of this index, by day."""
+        return sorted(path for path in folder.glob(f"{self.name}_*.index") if self._is_mine(path))
 
     def _is_mine(self, path: Path) -> bool:
         found = _DATED.fullmatch(path.name)  # `muse_lyrics_20261121`, not `muse_lyrics_3_20261121`
@@ -116,12 +128,15 @@ def _linked(source: Path, target: Path) -> bool:
 
 
 def _same(first: Path, second: Path) -> bool:
+    """Whether both are one file, or one may be a copy of the other and they hold the same bytes."""
     try:
         one, other = first.stat(), second.stat()
-    except OSError:  # one of them is not there
+        if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino):
+            return True
+        linked = one.st_dev == other.st_dev and max(one.st_nlink, other.st_nlink) > 1
+        return not linked and one.st_size == other.st_size and FileDigest.of(first) == FileDigest.of(second)
+    except OSError:  # one of them is not there, or cannot be read
         return False
-    linked = (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
-    return linked or (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
 
 
 def _day_of(path: Path) -> date:

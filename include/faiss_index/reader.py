@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from include.errors import EmbsearchError, InputError
+from include.errors import ContractError, EmbsearchError, InputError
 from include.faiss_index.engine import Vectors
 from include.faiss_index.ids import Ids
 from include.faiss_index.manifest import Manifest
@@ -18,6 +18,7 @@ from include.faiss_index.versions import CURRENT, IndexFolder
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
+LONGEST_PAUSE = 60.0  # seconds between two tries of a version that cannot be read
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class IndexReader:
 
     A search looks for a new version every ``poll_seconds`` at most. A new one is read by a thread of its own, while
     searches go on over the present one; a search that has begun ends over the version that it began with. A new version
-    that cannot be read is logged once, kept in ``error``, and the present one goes on.
+    that cannot be read is logged, kept in ``error``, and the present one goes on. One that is damaged is not tried
+    again; after any other fault (no right yet, no memory, too many files) it is, with pauses that grow to a minute.
     """
 
     def __init__(
@@ -55,7 +57,8 @@ class IndexReader:
         self._loading = threading.Lock()
         self._next_look = 0.0
         self._refused: str | None = None
-        self.error: EmbsearchError | None = None  # why the version that CURRENT names is not searched
+        self._faults = 0  # in a row
+        self.error: Exception | None = None  # why the version that CURRENT names is not searched
         self._seen = self._stamp()
         self._served = self._open()
 
@@ -94,22 +97,33 @@ class IndexReader:
         now = time.monotonic()
         if now < self._next_look:
             return
-        self._next_look = now + self._poll_seconds
+        self._next_look = now + min(self._poll_seconds * 2**self._faults, max(LONGEST_PAUSE, self._poll_seconds))
         if self._stamp() != self._seen and not self._loading.locked():
             threading.Thread(target=self.refresh, name=f"reads {self._folder.root}", daemon=True).start()
 
     def _load(self) -> None:
-        stamp, name = self._stamp(), self._folder.served_name()
-        if name is not None and name == self._refused:
-            return
+        stamp, name = self._stamp(), None
         try:
+            name = self._folder.served_name()
+            if name is not None and name == self._refused:
+                return
             if name != self._served.name:
                 self._served = self._open()
             self._refused = self.error = None
-        except EmbsearchError as error:
-            self._refused, self.error = name, error
-            log.exception("%s: searching %s on", self._folder.root, self._served.name)
-        self._seen = stamp
+        except ContractError as error:
+            self._refused = name
+            self._told(error)
+        except (EmbsearchError, OSError, MemoryError, RuntimeError) as error:  # FAISS says RuntimeError to most
+            self._faults += 1
+            self._told(error)
+            return
+        self._seen, self._faults = stamp, 0
+
+    def _told(self, error: Exception) -> None:
+        """Log what is new."""
+        if repr(error) != repr(self.error):
+            log.error("%s: searching %s on", self._folder.root, self._served.name, exc_info=error)
+        self.error = error
 
     def _open(self) -> _Served:
         """The served version, followed again when a prune takes it away between look-up and opening."""

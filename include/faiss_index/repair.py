@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass
 
 from include.errors import ContractError, InputError
-from include.faiss_index.versions import Alone, IndexFolder, Version
+from include.faiss_index.version import Version
+from include.faiss_index.versions import Alone, IndexFolder
 
 log = logging.getLogger(__name__)
 
@@ -47,20 +48,21 @@ def repair_alone(alone: Alone) -> Repair | None:
         if (found := _damage(folder, older)) is None:
             folder.promote(folder.version(older), backup=False)
             for each in damaged:
-                folder.remove(each)
+                folder.withdraw(each)
             log.error("%s serves %s again; %s was removed", folder.alias, older, ", ".join(damaged))
             return Repair(tuple(damaged), reason, older)
         log.error("%s is damaged too: %s", older, found)
         damaged.append(older)
-    msg = f"{reason} No other version of {folder.alias} is whole. Run faiss_rebuild."
+    left = f" Rolled back from: {', '.join(folder.left())}." if folder.left() else ""
+    msg = f"{reason} No other version of {folder.alias} before it is whole.{left} Run faiss_rebuild."
     raise ContractError(msg)
 
 
 def _candidates(folder: IndexFolder, served: str) -> list[str]:
-    """The parent first, then the others before the served one, newest first."""
+    """The parent first, then the others before the served one, newest first; none that was rolled back from."""
+    good = [name for name in reversed(folder.all()) if name < served and name not in folder.left()]
     parent = _parent(folder, served)
-    older = [name for name in reversed(folder.all()) if name < served and name != parent]
-    return ([parent] if parent in folder.all() and parent else []) + older
+    return sorted(good, key=lambda name: name != parent)
 
 
 def _parent(folder: IndexFolder, name: str) -> str | None:

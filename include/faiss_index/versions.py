@@ -10,60 +10,31 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from include.errors import ContractError, EmbsearchError, InputError
-from include.faiss_index.ids import Ids
-from include.faiss_index.manifest import INDEX, TRUTH, Manifest
-from include.faiss_index.opened import OpenIndex, check_files, open_index, read_ids
+from include.faiss_index.manifest import INDEX, Manifest
+from include.faiss_index.publications import Publications
 from include.faiss_index.published import PublishedFiles
 from include.faiss_index.storage import storage_faults
-from include.faiss_index.truth import Truth
+from include.faiss_index.version import Version
 from include.generations.files import sync_folder
 from include.generations.locks import locked
 from include.generations.names import SEPARATOR, generation_name, run_key
 from include.generations.pointer import Pointer
-from include.generations.promotion import roll_back_target
+from include.generations.promotion import left_by, outdated, roll_back_target
 
 log = logging.getLogger(__name__)
 
 CURRENT = "CURRENT"
 UNSERVED = "UNSERVED"
+LEFT = "LEFT"  # in a version that was rolled back from
 _HIDDEN = ".building."
 _DROPPED = ".dropped."
 _FOLLOW_TIMES = 5
-
-
-@dataclass(frozen=True)
-class Version:
-    """A finished version."""
-
-    folder: Path
-    manifest: Manifest
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return self.folder.name
-
-    def ids(self) -> Ids:
-        """The ids in it, ascending; the file is mapped."""
-        return read_ids(self.folder)
-
-    def truth(self) -> Truth:
-        """Its sample queries."""
-        return Truth.load(self.folder / TRUTH)
-
-    def check(self) -> None:
-        """Compare every byte with the manifest; raises ContractError."""
-        check_files(self.folder, self.manifest)
-
-    def open(self, *, check: bool = True, mapped: bool = False) -> OpenIndex:
-        """Read it into memory, or map it."""
-        return open_index(self.folder, self.manifest, check=check, mapped=mapped)
 
 
 @dataclass(frozen=True)
@@ -74,6 +45,7 @@ class IndexFolder:
     alias: str  # part of each version's name
     published: PublishedFiles | None = None
     keep: int = 2  # versions, dated files and backups; the served version and its parent always stay
+    output: Path | None = None  # another folder to publish to, from the next version on
 
     @property
     def versions(self) -> Path:
@@ -87,13 +59,16 @@ class IndexFolder:
         Raises:
             Busy: another process has the lock.
         """
-        with locked(self.root / ".lock", purpose=f"{purpose} of {self.alias}"):
-            self._sweep()
+        with ExitStack() as stack:
+            with storage_faults(self.root):
+                stack.enter_context(locked(self.root / ".lock", purpose=f"{purpose} of {self.alias}"))
+                self._sweep()
             yield Alone(self)
 
     def served_name(self) -> str | None:
         """What CURRENT names, or ``None`` before the first version."""
-        return self._pointer().current()
+        with storage_faults(self.root / CURRENT):
+            return self._pointer().current()
 
     def current(self) -> Version | None:
         """The served version, or ``None`` before the first.
@@ -150,50 +125,62 @@ class IndexFolder:
 
     def promote(self, version: Version, *, backup: bool = True) -> None:
         """Serve ``version``: the pointer, then the published files."""
-        before = self.served_if_whole()
         index, day = version.folder / INDEX, version.manifest.origin.day
-        if self.published:
-            self.published.prepare(index, day)
-        self._pointer().promote(version.name)
-        (version.folder / UNSERVED).unlink(missing_ok=True)
-        if self.published:
-            previous = before.manifest.origin.day if before else None
-            self.published.serve(index, previous_day=previous, backup=backup)
+        self.publications.add(self.output)
+        self.publications.prepare(index, day)
+        with storage_faults(self.root / CURRENT):
+            self._pointer().promote(version.name)
+            for mark in (UNSERVED, LEFT):
+                (version.folder / mark).unlink(missing_ok=True)
+        self.publications.serve(index, self._days(), backup=backup)
         log.info("%s serves %s, %d rows", self.alias, version.name, version.manifest.ntotal)
 
     def roll_back(self, to: str | None = None) -> Version:
-        """Serve ``to``, or else the version that the served one was made from, or else the one before it.
+        """Serve ``to``, or else :meth:`before`; versions that are left as bad are marked.
 
         Raises:
             Busy: another process is changing something here.
             InputError: there is no such version, or none before.
             ContractError: its files are damaged, so the served one stays.
         """
-        with self.alone("roll back"):
-            served = self.served_if_whole()
-            names = self.all()
-            if to is None and served is not None and served.manifest.parent in names:
-                to = served.manifest.parent
-            version = self.version(roll_back_target(self.alias, self.served_name(), names, to))
-            version.check()
-            self.promote(version)
-            return version
+        with self.alone("roll back") as alone:
+            return alone.roll_back(self.before() if to is None else to)
+
+    def before(self) -> str:
+        """Where a roll back leads: what the served version was made from, else the newest before it that was not left.
+
+        Raises:
+            InputError: there is none.
+        """
+        served, names, left = self.served_if_whole(), self.all(), self.left()
+        parent = served.manifest.parent if served else None
+        to = parent if parent in names and parent not in left else None
+        return roll_back_target(self.alias, self.served_name(), names, to, left=left)
+
+    def left(self) -> list[str]:
+        """The versions that were rolled back from, and were not served again since."""
+        return [name for name in self.all() if (self.versions / name / LEFT).exists()]
 
     def prune(self) -> list[str]:
-        """Drop the oldest versions beyond ``keep``, never the served one or its parent; return them."""
+        """Drop the oldest versions beyond ``keep``, never the served one or its parent; return them.
+
+        Those that were rolled back from go first, and count for none of the ``keep``.
+        """
         served = self.current()
-        kept = {served.name, served.manifest.parent} if served else set()
-        dropped = [name for name in self.all()[: -self.keep] if name not in kept]
+        parent = served.manifest.parent if served else None
+        old = outdated(self.all(), self.served_name(), self.keep, left=self.left())
+        dropped = [name for name in old if name != parent]
+        days = self._days()
         for name in dropped:
             self.remove(name)
-        if self.published:
-            self.published.prune(self.keep)
+        made = {days[name] for name in (served.name, parent) if name in days} if served else set()
+        self.publications.prune(self.keep, made)
         return dropped
 
     def remove(self, name: str) -> None:
         """Take a version away in one step, then free its space; who has it open reads on."""
         doomed = self.versions / f"{_DROPPED}{name}"
-        with suppress(FileNotFoundError):
+        with storage_faults(doomed), suppress(FileNotFoundError):
             (self.versions / name).rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
 
@@ -215,8 +202,10 @@ class IndexFolder:
                 marker.unlink()
             else:
                 self._withdraw(marker.parent)
-        if served and self.published and not self.published.serves(served.folder / INDEX):
-            self._publish_again(served)
+        if served:
+            (served.folder / LEFT).unlink(missing_ok=True)  # a roll back that died before it had switched
+            if not self.publications.serve_all(served.folder / INDEX):
+                self._publish_again(served)
 
     def _publish_again(self, served: Version) -> None:
         """A process died between the pointer and the published files, or somebody changed these."""
@@ -228,9 +217,26 @@ class IndexFolder:
     def _withdraw(self, folder: Path) -> None:
         log.info("removing %s, finished but never served", folder)
         with suppress(ContractError, FileNotFoundError):
-            if self.published:
-                self.published.withdraw(folder / INDEX, Manifest.read(folder).origin.day)
+            self.publications.withdraw(folder / INDEX, Manifest.read(folder).origin.day)
         self.remove(folder.name)
+
+    def withdraw(self, name: str) -> None:
+        """Take a damaged version away, with all published files that are its own."""
+        self.publications.withdraw(self.versions / name / INDEX)
+        self.remove(name)
+
+    @property
+    def publications(self) -> Publications:
+        """All folders where readers outside find this index."""
+        return Publications(self.root, self.published)
+
+    def _days(self) -> dict[str, date]:
+        """The day of each version whose manifest can be read."""
+        found = {}
+        for name in self.all():
+            with suppress(ContractError, FileNotFoundError):
+                found[name] = Manifest.read(self.versions / name).origin.day
+        return found
 
     def _pointer(self) -> Pointer:
         return Pointer(self.root, self.alias, CURRENT)
@@ -241,6 +247,18 @@ class Alone:
     """The right to change one index, from :meth:`IndexFolder.alone`."""
 
     folder: IndexFolder
+
+    def roll_back(self, to: str) -> Version:
+        """Serve the version ``to``, every byte of it checked; mark those that are left as bad."""
+        folder = self.folder
+        names, served = folder.all(), folder.served_name()
+        version = folder.version(roll_back_target(folder.alias, served, names, to))
+        version.check()
+        for name in left_by(served, to, names):
+            with storage_faults(folder.versions / name):
+                (folder.versions / name / LEFT).touch()
+        folder.promote(version)
+        return version
 
     @contextmanager
     def building(self, key: str) -> Iterator[Path]:

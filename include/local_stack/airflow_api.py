@@ -158,6 +158,10 @@ class AirflowApi:
         """Slots by pool."""
         return {pool["name"]: pool["slots"] for pool in self._call("GET", "/api/v2/pools?limit=1000")["pools"]}
 
+    def connection_ids(self) -> list[str]:
+        """The connections that somebody has made in Airflow."""
+        return [found["connection_id"] for found in self._call("GET", "/api/v2/connections?limit=1000")["connections"]]
+
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self._checked(self._send(method, path, body)).json()
 

@@ -13,13 +13,13 @@ BAD_ROWS = "bad_rows.jsonl"
 
 
 def index_folder(kind: IndexType, settings: Settings, output: str = "") -> IndexFolder:
-    """The versions of ``kind``; ``output`` is another folder than the settings' to publish to."""
-    published = PROJECT_ROOT / output if output else settings.faiss_published_folder
+    """The versions of ``kind``; ``output`` is a folder to publish to besides, from the next version on."""
     return IndexFolder(
         settings.state_dir / "faiss" / kind.name,
         kind.name,
-        PublishedFiles(published, kind.file),
+        PublishedFiles(settings.faiss_published_folder, kind.file),
         keep=settings.faiss_keep_versions,
+        output=PROJECT_ROOT / output if output else None,
     )
 
 

@@ -23,7 +23,8 @@ from include.faiss_index.increment import Base
 from include.faiss_index.increment import increment as apply
 from include.faiss_index.repair import Repair
 from include.faiss_index.unchanged import Stored
-from include.faiss_index.versions import Alone, Version
+from include.faiss_index.version import Version
+from include.faiss_index.versions import Alone
 from include.generations.run import Run
 from include.generations.vectors import VectorRows
 from include.music_index.build import last_of, origin
@@ -33,7 +34,7 @@ from include.music_index.parameters import FaissIncrementParameters
 from include.music_index.served import begun, whole
 from include.music_index.set_aside import setting_aside
 from include.music_index.summary import PUBLISHED, UNCHANGED, summary
-from include.music_index.table_rows import Reading, Snapshot, absent, accounted
+from include.music_index.table_rows import Balance, Reading, Snapshot, absent
 from include.music_index.version_options import options
 from include.mysql.embedding_table import EmbeddingTable, open_embedding_table
 from include.settings import Settings
@@ -92,6 +93,7 @@ class _Increment:
         gone, missing = absent(before, self.snapshot.live), absent(self.snapshot.due, before)
         with setting_aside(self.alone.folder.root / BAD_ROWS, self.table.table) as aside:
             reading = Reading(aside)
+            balance = Balance(self.snapshot, reading, asked=missing, before=before, table=self.table.table)
             rows = self._changed(reading, missing)
             first = next(rows, None)
             nothing = first is None and not len(gone) and not places(aside.ids(), before)[0].any()
@@ -99,13 +101,10 @@ class _Increment:
             outcome = UNCHANGED
             if not nothing or self._is_due():
                 upserts = chain([first] if first else [], rows)
-                version, outcome = self._served(upserts, gone, aside.ids), PUBLISHED
+                version, outcome = self._served(upserts, gone, aside.ids, balance), PUBLISHED
             elif self.run.repeats and version.manifest.origin.key == self.run.key:
                 outcome = PUBLISHED  # by this run, before it was interrupted
-            counts = accounted(
-                self.snapshot, reading, asked=missing, before=before,
-                written=version.manifest.ntotal, table=self.table.table,
-            )  # fmt: skip
+            counts = balance.struck(version.manifest.ntotal)
         found = summary(self.kind.name, version, outcome, counts, aside, repaired=repaired)
         return version, found | {"changes": _changes(version, outcome, reading.good())}
 
@@ -128,7 +127,9 @@ class _Increment:
         watermark = self.base.version.manifest.origin.watermark
         return self.parameters.force or watermark is None or self.interval.until > watermark
 
-    def _served(self, upserts: Iterator[VectorRows], gone: Ids, unusable: Callable[[], Ids]) -> Version:
+    def _served(
+        self, upserts: Iterator[VectorRows], gone: Ids, unusable: Callable[[], Ids], balance: Balance
+    ) -> Version:
         watermark = self.interval.watermark(self.base.version.manifest.origin.watermark)
         last_id = last_of(self.snapshot.due)
         return apply(
@@ -138,7 +139,8 @@ class _Increment:
             gone,
             origin(self.run, self.interval, self.table, watermark=watermark, last_id=last_id),
             unusable=unusable,
-            options=options(self.kind, self.settings, self.parameters.min_share),
+            options=options(self.kind, self.settings, self.parameters.min_share, force=self.parameters.force),
+            accept=balance.struck,
         )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from include.catalog.index_types import IndexType
 from include.errors import ContractError
-from include.faiss_index.versions import IndexFolder, Version
+from include.faiss_index.version import Version
+from include.faiss_index.versions import IndexFolder
 from include.generations.run import Run
 from include.music_index.folders import index_folder
 from include.music_index.parameters import FaissInfoParameters

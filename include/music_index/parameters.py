@@ -52,8 +52,14 @@ def _shape(title: str, description: str, most: int) -> Any:
     return Field(0, title=title, description=f"{description} 0 follows the rule in docs/faiss.md.", ge=0, le=most)
 
 
+def _back() -> Any:
+    help_text = "Serve the rows of an earlier time than those served, as a run of an old date does when it is cleared."
+    return Field(default=False, title="Force", description=help_text)
+
+
 def _published() -> Any:
-    return _folder("Output folder", "Where readers find <file>.index; empty takes that of the settings.")
+    help_text = "Where readers find <file>.index besides the settings' folder: from now on, until it is taken away."
+    return _folder("Output folder", help_text)
 
 
 class TypeParameters(Parameters):
@@ -82,6 +88,7 @@ class FaissBuildParameters(TypeParameters):
     output: str = _published()
     dimension: int = _dimension()
     min_share: float = fields.min_share()
+    force: bool = _back()
 
 
 class FaissRebuildParameters(TypeParameters):
@@ -95,6 +102,7 @@ class FaissRebuildParameters(TypeParameters):
     m: int = _shape("Codes", "Bytes of a vector in the kinds with PQ (m).", 4096)
     nprobe: int = _shape("Lists searched", "How many lists a search looks into (nprobe).", 1 << 16)
     min_share: float = fields.min_share()
+    force: bool = _back()
 
 
 class FaissIncrementParameters(TypeParameters):
@@ -115,7 +123,11 @@ class FaissIncrementParameters(TypeParameters):
     )
     output: str = _published()
     min_share: float = fields.min_share()
-    force: bool = Field(default=False, title="Force", description="Make a version even when nothing has changed.")
+    force: bool = Field(
+        default=False,
+        title="Force",
+        description="Make a version even when nothing has changed, or so much that its recall cannot be told any more.",
+    )
 
 
 class FaissInfoParameters(TypeParameters):
@@ -127,6 +139,13 @@ class FaissInfoParameters(TypeParameters):
 class FaissRollbackParameters(TypeParameters):
     """What to serve again."""
 
+    type: str = Field(
+        "",
+        title="Index types",
+        description=f"Names by commas, or {ALL}; must be given. There are: {', '.join(INDEX_TYPES)}.",
+        max_length=1000,
+        pattern=NAMES,
+    )
     version: str = Field(
         "",
         title="Version",

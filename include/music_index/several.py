@@ -33,13 +33,17 @@ def for_each(
         TransientError: it failed for some, for all of them in a way that may pass.
         FatalError: it failed for some otherwise. Each failure is told, and the other types are done.
     """
-    found, failures = [], {}
+    found: list[dict[str, Any]] = []
+    failures: dict[str, Exception] = {}
     for kind in kinds:
         try:
             summary = job(kind, parameters, run, settings)
         except EmbsearchError as error:
             if len(kinds) > 1:
                 log.error("%s: %s", kind.name, error)  # noqa: TRY400 — the message says what to do, a trace hides it
+            failures[kind.name] = error
+        except Exception as error:  # a defect: the other types are done all the same
+            log.exception("%s", kind.name)
             failures[kind.name] = error
         else:
             done(summary)
@@ -49,11 +53,15 @@ def for_each(
     return found
 
 
-def failure(failures: dict[str, EmbsearchError], asked: int) -> EmbsearchError:
+def failure(failures: dict[str, Exception], asked: int) -> Exception:
     """One error for all; of a single type its own."""
     if asked == 1:
         return next(iter(failures.values()))
     passing = all(isinstance(error, TransientError) for error in failures.values())
-    told = "; ".join(f"{name}: {error}" for name, error in failures.items())
+    told = "; ".join(f"{name}: {_said(error)}" for name, error in failures.items())
     kind: type[EmbsearchError] = TransientError if passing else FatalError
     return kind(f"{len(failures)} of {asked} index types failed, the others are done. {told}")
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, EmbsearchError) else f"{type(error).__name__}: {error}"

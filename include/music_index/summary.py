@@ -8,7 +8,7 @@ from typing import Any
 from include.faiss_index.drift import drift
 from include.faiss_index.manifest import Manifest
 from include.faiss_index.repair import Repair
-from include.faiss_index.versions import Version
+from include.faiss_index.version import Version
 from include.generations.counts import Counts
 from include.music_index.set_aside import SetAside
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -61,6 +61,24 @@ def absent(wanted: Ids, ascending: Ids) -> Ids:
     """Those of ``wanted`` that are not in ``ascending``."""
     missing: Ids = wanted[~places(wanted, ascending)[0]]
     return missing
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a run will have to account for, once it knows how many rows it has written."""
+
+    snapshot: Snapshot
+    reading: Reading
+    _: KW_ONLY
+    asked: Ids
+    before: Ids
+    table: str
+
+    def struck(self, written: int) -> Counts:
+        """See :func:`accounted`; ContractError when the rows do not add up."""
+        return accounted(
+            self.snapshot, self.reading, asked=self.asked, before=self.before, written=written, table=self.table
+        )
 
 
 def accounted(snapshot: Snapshot, reading: Reading, *, asked: Ids, before: Ids, written: int, table: str) -> Counts:

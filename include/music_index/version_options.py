@@ -8,8 +8,8 @@ from include.faiss_index.verify import Floors
 from include.settings import Settings
 
 
-def options(kind: IndexType, settings: Settings, min_share: float) -> Options:
-    """Floors of ``kind``, threads, and how much smaller a version may be."""
+def options(kind: IndexType, settings: Settings, min_share: float, *, force: bool = False) -> Options:
+    """Floors of ``kind``, threads, how much smaller a version may be, and whether its recall may be unknown."""
     floors = dict(part.split("=") for part in settings.faiss_recall_floors.split(",") if part)
     floor = float(floors[kind.name]) if kind.name in floors else None
-    return Options(Floors(recall_at_10=floor), settings.faiss_threads, min_share)
+    return Options(Floors(recall_at_10=floor), settings.faiss_threads, min_share, force)

@@ -61,6 +61,11 @@ class Day:
     late: int  # of the rows
     bad: int  # of the rows
 
+    @property
+    def ids(self) -> list[int]:
+        """Those of the rows that it touches."""
+        return [row.id for row in self.rows] + [gone.id for gone in self.soft_deletions] + self.hard_deletions
+
 
 @dataclass(frozen=True)
 class SeedPlan:
@@ -76,6 +81,11 @@ class SeedPlan:
     def day_rows(self) -> int:
         """How many rows a day brings, and as many it changes."""
         return max(20, round(self.rows * DAY_SHARE))
+
+    @cached_property
+    def songs(self) -> dict[int, str]:
+        """The song of each row that the first load or any day may bring, by the row's id."""
+        return {number: self._song(at) for at, number in enumerate(self._ids.tolist())}
 
     def first_load(self, begin: int, end: int) -> list[Row]:
         """Its rows from ``begin`` to ``end``, which is not among them; ``begin`` is a multiple of the same number."""

@@ -73,10 +73,10 @@ def test_when_nothing_is_new_nobody_is_told(results: list[dict[str, Any]]) -> No
         FaissAnnounceOperator(task_id="announce", results=results, outlets=[FAISS_INDEX]).execute(context())
 
 
-def test_drift_is_told_and_causes_a_rebuild_where_the_settings_ask_for_it() -> None:
+def test_drift_is_a_red_task_or_causes_a_rebuild_where_the_settings_ask_for_it() -> None:
     results = [found("song", alerts=["recall@10 has fallen"]), found("artist"), found("lyrics_slide", alerts=["grown"])]
     with pytest.raises(
-        AirflowSkipException, match=r"song: recall@10 has fallen; lyrics_slide: grown. Run faiss_rebuild"
+        FatalError, match=r"song: recall@10 has fallen; lyrics_slide: grown. All versions are served. Run faiss_rebuild"
     ):
         drift_operator(results).execute(context())
     task = context()

@@ -88,6 +88,13 @@ class FaissIncrementOperator(FaissTypeOperator):
     form = forms.FaissIncrementParameters
 
 
+class FaissRollbackOperator(FaissTypeOperator):
+    """Serve an earlier version of an index again."""
+
+    job = "include.music_index.rollback.rollback"
+    form = forms.FaissRollbackParameters
+
+
 class FaissGatherOperator(SearchOperator):
     """Base of what works with the figures of all types that have succeeded.
 
@@ -115,17 +122,25 @@ class FaissAnnounceOperator(FaissGatherOperator):
 
 
 class FaissDriftOperator(FaissGatherOperator):
-    """Cause a rebuild of the types that have drifted, where the settings ask for that; skipped else."""
+    """Cause a rebuild of the types that have drifted, where the settings ask for that; else fail with what was found.
+
+    A red task is the alert: the run says why it failed, while all of its versions are served.
+    """
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return which types and why."""
+        from include.errors import FatalError  # noqa: PLC0415
+
         alerts = {found["type"]: found["drift"]["alerts"] for found in self.results if found["drift"]["alerts"]}
         if not alerts:
             raise AirflowSkipException("No index has drifted.")
         if not self.settings.faiss_rebuild_on_drift:
             told = "; ".join(f"{name}: {', '.join(each)}" for name, each in alerts.items())
-            msg = f"{told}. Run faiss_rebuild for them, or set EMBSEARCH_FAISS_REBUILD_ON_DRIFT=true."
-            raise AirflowSkipException(msg)
+            msg = (
+                f"Drift: {told}. All versions are served. Run faiss_rebuild for these types, or set "
+                "EMBSEARCH_FAISS_REBUILD_ON_DRIFT=true to have that done."
+            )
+            raise FatalError(msg)
         extra = {"type": ",".join(alerts), "alerts": {name: _cut(each) for name, each in alerts.items()}}
         tell(context, self.outlets, extra)
         return extra
@@ -177,21 +192,6 @@ class FaissInfoOperator(SearchOperator):
                 self.log.error("%s: %s", found["type"], found["damage"])
             shown[found["type"]] = {key: found[key] for key in _SHOWN if found.get(key) is not None}
         return shown
-
-
-class FaissRollbackOperator(SearchOperator):
-    """Serve earlier versions again; the figures go with the asset event."""
-
-    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is served now."""
-        from include.music_index.rollback import rollback  # noqa: PLC0415 — a DAG file must parse quickly
-        from include.music_index.several import for_each  # noqa: PLC0415
-
-        parameters = parameters_of(context, forms.FaissRollbackParameters, settings=self.settings)
-        done = for_each(rollback, forms.types_of(parameters), parameters, run_of(context), self.settings)
-        extra = {"types": {found["type"]: _told(found) for found in done}}
-        tell(context, self.outlets, extra)
-        return extra
 
 
 _SHOWN = ("served", "kind", "nlist", "is_trained", "ntotal", "d", "watermark", "recall_at_10", "file")

@@ -11,12 +11,12 @@ import pytest
 from include.catalog.index_types import ALL, INDEX_TYPES, index_types
 from include.cli.dag_runs import switch_on
 from include.cli.demo_faiss import last_end
-from include.faiss_index.versions import Version
+from include.faiss_index.version import Version
 from include.music_index.folders import index_folder
 from include.music_index.interval import ZONE
 from include.mysql.connection import MysqlConnection, Session
 from include.mysql.schema import migrate
-from include.mysql.seeds import play_day, seed
+from include.mysql.seeds import ANY, play_day, seed
 from tests.integration.running_stack import RunningStack
 
 START = datetime(2026, 1, 1, 16, 58, tzinfo=ZONE)
@@ -31,7 +31,7 @@ def built(running_stack: RunningStack) -> dict[str, Any]:
     """Seven indexes, each of its table; what their rebuild told."""
     settings, api = running_stack.settings, running_stack.api
     migrate(settings)
-    seed(settings, index_types(ALL), rows=ROWS, start=START)
+    seed(settings, index_types(ALL), rows=ROWS, start=START, replaces=ANY)
     api.wait_for_dags({"faiss_rebuild", DAILY, "faiss_rollback", "playlist_cache"})
     run = api.trigger("faiss_rebuild")
     assert api.wait("faiss_rebuild", run, seconds=300) == "success"
@@ -114,12 +114,23 @@ def test_the_type_that_failed_is_made_up_for_by_a_run_of_its_own(
     assert set(api.xcom(DAILY, run, "announce")["types"]) == {"artist"}
     back = api.trigger("faiss_rollback", {"type": "artist"})
     assert api.wait("faiss_rollback", back, seconds=120) == "success"
-    told = api.xcom("faiss_rollback", back, "rollback")["types"]["artist"]
+    told = api.xcom("faiss_rollback", back, "announce")["types"]["artist"]
     assert (
         told["version"]
         == served(running_stack, "artist").name
         != api.xcom(DAILY, run, "announce")["types"]["artist"]["version"]
     )
+
+
+def test_an_unknown_type_fails_the_run_at_its_first_task_and_the_last_points_there(
+    running_stack: RunningStack, built: dict[str, Any]
+) -> None:
+    run = running_stack.api.trigger("faiss_rebuild", {"type": "songs"})
+    assert running_stack.api.wait("faiss_rebuild", run, seconds=120) == "failed"
+    states = running_stack.api.task_states("faiss_rebuild", run)
+    assert (states["types"], states["announce"], states["report"]) == ("failed", "skipped", "failed")
+    assert "There is no index type 'songs'" in running_stack.task_log("faiss_rebuild", run, "types")
+    assert "first task failed: see its log" in running_stack.task_log("faiss_rebuild", run, "report")
 
 
 def test_nothing_that_travels_is_larger_than_4_kib(running_stack: RunningStack, broken_days: list[str]) -> None:

@@ -18,12 +18,14 @@ from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.replay import dead_letter_folder
 from include.linking.parameters import LinkingParameters
+from include.local_stack.mariadb import OWNER
 from include.local_stack.ports import free_ports
 from include.settings import PROJECT_ROOT
 from include.sources.builds import all_builds
 from include.sources.generators import generate
 from search_ops.forms import form
 from tests.integration.cli.conftest import KEYWORDS, PRODUCTS, CommandLine
+from tests.integration.mariadb_server import PASSWORDS, MariadbDatabase
 from tests.integration.runs import stamps, wait_for_shards
 from tests.unit.test_parameters import DOCUMENTED
 
@@ -146,9 +148,15 @@ def test_the_commands_of_the_readme_work_as_they_stand_there(command_line: Comma
         assert client.count(index=index)["count"] == 50
 
 
-def test_a_small_bench_measures_every_stage_prints_a_table_and_writes_json(command_line: CommandLine) -> None:
+def test_a_small_bench_measures_every_stage_prints_a_table_and_writes_json(
+    command_line: CommandLine, database: MariadbDatabase
+) -> None:
     path = command_line.folder / "bench.json"
-    output = command_line.run("bench", "all", "--scale", "0.01", "--output", str(path))
+    mysql = database.settings(mysql_user=OWNER, mysql_password=PASSWORDS[OWNER])
+    own = command_line.with_settings(
+        **{name: getattr(mysql, name) for name in ("mysql_url", "mysql_user", "mysql_password")}
+    )
+    output = own.run("bench", "all", "--scale", "0.01", "--output", str(path))
     written = json.loads(path.read_text(encoding="utf-8"))
     assert (written["scale"], written["machine"]["cores"]) == (0.01, os.cpu_count())
     names = [figure["name"] for figure in written["figures"]]
@@ -162,6 +170,8 @@ def test_a_small_bench_measures_every_stage_prints_a_table_and_writes_json(comma
         "whole",
         "peak",
         "playlist cache",
+        "vectors from MySQL",
+        "increment",
     )
     assert all(any(name.startswith(stage) for name in names) for stage in stages)
     for figure in written["figures"]:

@@ -18,7 +18,8 @@ from include.faiss_index.published import PublishedFiles
 from include.faiss_index.recipe import choose
 from include.faiss_index.training import Trained, train
 from include.faiss_index.verify import Floors
-from include.faiss_index.versions import IndexFolder, Version
+from include.faiss_index.version import Version
+from include.faiss_index.versions import IndexFolder
 from include.generations.vectors import VectorRows
 
 DIMENSION = 32

@@ -40,7 +40,10 @@ def test_a_run_that_is_killed_after_the_switch_is_finished_by_the_next(tmp_path:
         pass
     assert folder.current() == served
     assert folder.all() == [before.name, served.name]
-    assert (tmp_path / "published" / "muse_vibe.index").samefile(served.folder / INDEX)
+    published = tmp_path / "published"
+    assert (published / "muse_vibe.index").samefile(served.folder / INDEX)
+    assert [path.name for path in (published / "backup").iterdir()] == ["muse_vibe_20261121.index"]
+    assert (published / "backup" / "muse_vibe_20261121.index").samefile(before.folder / INDEX)
     assert not list(folder.versions.glob("*/UNSERVED"))
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from include.errors import ContractError, EmbsearchError, InputError
+from include.errors import ContractError, EmbsearchError, InputError, SetupError
 from include.faiss_index.increment import begin, increment
 from include.faiss_index.manifest import INDEX, MANIFEST
 from include.faiss_index.repair import repair
-from include.faiss_index.versions import IndexFolder, Version
+from include.faiss_index.version import Version
+from include.faiss_index.versions import IndexFolder
 from tests.integration.faiss_index.songs import BASE, LOW, built, ids, incremented, index_folder, origin, rows
 
 FEW = 60
@@ -42,11 +45,77 @@ def test_a_roll_back_goes_to_what_the_served_version_was_made_from(tmp_path: Pat
     folder = index_folder(tmp_path, keep=5)
     first, second, third = days(folder, 3)
     assert folder.roll_back().name == second.name
+    assert folder.roll_back(third.name).name == third.name  # forward again
+    assert folder.left() == []
     assert folder.roll_back(first.name).name == served(folder) == first.name
     fourth = incremented(folder, day=3)
-    assert folder.roll_back().name == first.name  # not the third, which is newer but was left
+    assert folder.all() == [first.name, fourth.name]  # what was left makes room first
+    assert folder.roll_back().name == first.name
     assert folder.roll_back(fourth.name).name == fourth.name
-    assert third.name in folder.all()
+
+
+def test_versions_that_were_left_push_out_none_and_are_never_gone_back_to(tmp_path: Path) -> None:
+    folder = index_folder(tmp_path, keep=2)
+    first, second = days(folder, 2)
+    folder.roll_back()
+    third = incremented(folder, rows(FEW, FEW + 10), day=2)
+    folder.roll_back()
+    fourth = incremented(folder, rows(FEW, FEW + 10), day=3)
+    assert folder.all() == [first.name, fourth.name]
+    assert {second.name, third.name}.isdisjoint(folder.all())
+    assert folder.before() == first.name
+
+
+def test_a_repair_does_not_serve_what_was_rolled_back_from(tmp_path: Path) -> None:
+    folder = index_folder(tmp_path, keep=5)
+    first, second, third = days(folder, 3)
+    folder.roll_back(second.name)
+    folder.roll_back(first.name)
+    folder.roll_back(third.name)
+    assert folder.left() == [second.name]
+    damage(third.folder / INDEX)
+    assert not (tmp_path / "published" / "muse_vibe_20261123.index").samefile(first.folder / INDEX)
+    done = repair(folder)
+    assert done is not None
+    assert done.served == first.name
+    assert not (tmp_path / "published" / "muse_vibe_20261123.index").exists()
+    damage(first.folder / INDEX)
+    with pytest.raises(ContractError, match=rf"Rolled back from: {second.name}. Run faiss_rebuild"):
+        repair(folder)
+
+
+def test_a_folder_named_once_is_published_to_by_every_later_version_roll_back_and_repair(tmp_path: Path) -> None:
+    folder, mine = index_folder(tmp_path), tmp_path / "mine"
+    first = built(replace(folder, output=mine), last=FEW)
+    second = incremented(folder, rows(FEW, FEW + 10))
+    for place in (tmp_path / "published", mine):
+        assert (place / "muse_vibe.index").samefile(second.folder / INDEX)
+        assert (place / "backup" / "muse_vibe_20261121.index").samefile(first.folder / INDEX)
+    folder.roll_back()
+    assert (mine / "muse_vibe.index").samefile(first.folder / INDEX)
+    third = incremented(folder, rows(FEW, FEW + 10), day=2)
+    damage(third.folder / INDEX)
+    assert repair(folder) is not None
+    assert (mine / "muse_vibe.index").samefile(first.folder / INDEX)
+    shutil.rmtree(mine)
+    incremented(folder, rows(FEW, FEW + 10), day=3)
+    assert not mine.exists()  # forgotten
+
+
+def test_an_early_day_made_late_keeps_its_dated_file(tmp_path: Path) -> None:
+    folder = index_folder(tmp_path, keep=2)
+    days(folder, 4)
+    incremented(folder, rows(FEW, FEW + 10), day=1)
+    assert (tmp_path / "published" / "muse_vibe_20261122.index").exists()
+
+
+def test_a_pointer_that_cannot_be_written_fails_with_what_to_do(tmp_path: Path) -> None:
+    folder = index_folder(tmp_path)
+    days(folder, 2)
+    (folder.root / ".song.pointer.lock").unlink()
+    (folder.root / ".song.pointer.lock").mkdir()
+    with pytest.raises(SetupError, match="Something else stands there"):
+        folder.roll_back()
 
 
 def test_a_roll_back_puts_the_published_file_back_too(tmp_path: Path) -> None:

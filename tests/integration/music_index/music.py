@@ -11,7 +11,8 @@ import numpy as np
 
 from include.catalog.index_types import IndexType, index_type
 from include.faiss_index.ids import Ids
-from include.faiss_index.versions import IndexFolder, Version
+from include.faiss_index.version import Version
+from include.faiss_index.versions import IndexFolder
 from include.generations.run import Run
 from include.music_index.folders import index_folder
 from include.music_index.increment import increment

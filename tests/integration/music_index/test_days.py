@@ -13,6 +13,7 @@ from include.catalog.index_types import IndexType
 from include.faiss_index.manifest import IDS
 from include.faiss_index.reader import IndexReader
 from include.music_index.folders import BAD_ROWS
+from include.mysql.connection import MysqlConnection, Session
 from tests.integration.music_index.music import ARTIST, SONG, START, Music, end_of
 
 DAYS = range(1, 11)
@@ -100,6 +101,38 @@ def test_what_was_committed_late_is_found_though_no_window_of_time_holds_it(musi
     found = music.increment(1)
     assert found["changes"]["new"] == 1
     assert 10_000 in music.ids()
+
+
+def test_a_row_changed_in_a_transaction_that_stayed_open_for_days_is_found_by_a_long_overlap(music: Music) -> None:
+    music.load(SONG)
+    music.rebuild()
+    number, vector = int(music.ids()[5]), blob(77)
+    settings = music.settings
+    with Session(MysqlConnection.from_settings(settings).owned(settings)) as session:
+        session.tell("SET autocommit = 0", of=SONG.table)
+        statement = f"UPDATE {SONG.table} SET embedding = %s, updated_at = %s WHERE idx = %s"
+        session.tell(statement, (vector, MOMENT, number), of=SONG.table)
+        music.increment(1)
+        music.increment(2)
+        session.tell("COMMIT", of=SONG.table)
+    assert music.increment(3)["changes"]["updated"] == 0  # the limit that docs/mysql.md tells
+    found = music.increment(3, overlap_hours=8760)
+    assert (found["outcome"], found["changes"]["updated"]) == ("published", 1)
+    _, ids = IndexReader(music.index().root).search(np.frombuffer(vector, "<f4")[None, :], 1)
+    assert ids[0, 0] == number
+
+
+def test_a_row_changed_in_a_transaction_open_across_one_run_is_found_by_the_next(music: Music) -> None:
+    music.load(SONG)
+    music.rebuild()
+    number, settings = int(music.ids()[5]), music.settings
+    with Session(MysqlConnection.from_settings(settings).owned(settings)) as session:
+        session.tell("SET autocommit = 0", of=SONG.table)
+        statement = f"UPDATE {SONG.table} SET embedding = %s, updated_at = %s WHERE idx = %s"
+        session.tell(statement, (blob(77), MOMENT, number), of=SONG.table)
+        assert music.increment(1)["changes"]["updated"] == 0
+        session.tell("COMMIT", of=SONG.table)
+    assert music.increment(2)["changes"]["updated"] == 1
 
 
 def test_rows_deleted_in_either_way_leave_and_one_that_comes_back_enters(music: Music) -> None:

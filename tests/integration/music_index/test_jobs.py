@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from include.errors import Busy, GateFailed, InputError
+from include.errors import Busy, ContractError, GateFailed, InputError
 from include.music_index.build import build
 from include.music_index.increment import increment
 from include.music_index.info import info
@@ -20,7 +23,9 @@ from include.music_index.parameters import (
 )
 from include.music_index.rollback import rollback
 from include.music_index.several import for_each
+from include.music_index.table_rows import Balance
 from include.music_index.train import train
+from include.mysql.embedding_table import EmbeddingTable
 from tests.integration.music_index.music import ARTIST, SONG, START, Music
 
 
@@ -106,11 +111,90 @@ def test_a_roll_back_serves_the_version_before_and_the_next_increment_goes_on_fr
     back = rollback(SONG, FaissRollbackParameters(), music.run(1), music.settings)
     assert (back["version"], back["instead_of"]) == (first, second)
     assert music.served().name == first
+    forward = FaissRollbackParameters(version=second)
+    assert rollback(SONG, forward, music.run(2), music.settings)["version"] == second
+    rollback(SONG, FaissRollbackParameters(), music.run(2), music.settings)
     music.increment(2)
     assert music.ids().tolist() == ids
-    assert rollback(SONG, FaissRollbackParameters(version=second), music.run(2), music.settings)["version"] == second
     with pytest.raises(InputError, match=r"song__gone is no generation of song. There are: "):
         rollback(SONG, FaissRollbackParameters(version="song__gone"), music.run(2), music.settings)
+
+
+def test_the_same_run_rolls_back_once_however_often_it_is_tried_and_a_command_given_again_goes_on(music: Music) -> None:
+    music.load(SONG)
+    first = music.rebuild()["version"]
+    music.play(1, 2)
+    second, third = music.increment(1)["version"], music.increment(2)["version"]
+    run = music.run(2)
+    for _ in range(3):
+        back = rollback(SONG, FaissRollbackParameters(type="song"), run, music.settings)
+        assert (back["version"], back["instead_of"], back["outcome"]) == (second, third, "published")
+    command = replace(run, key="command", repeats=False)
+    assert rollback(SONG, FaissRollbackParameters(type="song"), command, music.settings)["version"] == first
+    with pytest.raises(InputError, match="no generation before"):
+        rollback(SONG, FaissRollbackParameters(type="song"), command, music.settings)
+
+
+def test_rows_touched_while_a_build_reads_them_are_in_it(music: Music, monkeypatch: pytest.MonkeyPatch) -> None:
+    music.load(SONG)
+    music.rebuild()
+    ids, after = music.ids().tolist(), (START + timedelta(days=1)).astimezone(UTC).replace(tzinfo=None)
+    music.tell("UPDATE {table} SET updated_at = %s WHERE idx = %s", after, ids[0])  # served, and later than the run
+    real = EmbeddingTable.pages
+
+    def touched(table: EmbeddingTable, *arguments: Any) -> Any:
+        music.tell("UPDATE {table} SET updated_at = %s WHERE idx IN (%s, %s)", after, ids[5], ids[6])
+        music.tell("DELETE FROM {table} WHERE idx = %s", ids[7])
+        return real(table, *arguments)
+
+    monkeypatch.setattr(EmbeddingTable, "pages", touched)
+    found = music.rebuild()
+    assert music.ids().tolist() == [number for number in ids if number != ids[7]]
+    assert found["counts"]["skipped"]["deleted meanwhile"] == 1
+    assert "not due" not in found["counts"]["skipped"]
+
+
+def test_an_old_run_that_is_started_again_does_not_put_the_index_back_unless_that_is_meant(music: Music) -> None:
+    music.load(SONG)
+    music.rebuild()
+    music.play(1)
+    served = music.increment(1)["version"]
+    with pytest.raises(InputError, match=rf"{served} has all changes up to 2026-01-02 16:58 .* with force"):
+        music.rebuild(0)
+    train(SONG, FaissTrainParameters(), music.run(0), music.settings)
+    with pytest.raises(InputError, match="with force"):
+        build(SONG, FaissBuildParameters(), music.run(0), music.settings)
+    assert music.served().name == served
+    assert music.rebuild(0, force=True)["outcome"] == "published"
+
+
+def test_rows_that_do_not_add_up_keep_a_version_from_being_served(
+    music: Music, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    music.load(SONG)
+    served = music.rebuild()["version"]
+    music.play(1)
+    real = Balance.struck
+    monkeypatch.setattr(Balance, "struck", lambda balance, written: real(balance, written + 1))
+    for job in (music.increment, music.rebuild):
+        with pytest.raises(ContractError, match="do not add up"):
+            job(1)
+        assert music.index().all() == [served] == [music.served().name]
+
+
+def test_an_increment_that_changes_most_rows_asks_for_a_rebuild(music: Music) -> None:
+    music.load(SONG, rows=1100)
+    served = music.rebuild(nlist=8)["version"]
+    moment = (START + timedelta(hours=1)).astimezone(UTC).replace(tzinfo=None)
+    vectors = np.random.default_rng(7).standard_normal((len(music.ids()), 512)).astype("<f4")
+    changed = [(row.tobytes(), moment, int(number)) for row, number in zip(vectors, music.ids(), strict=True)]
+    music.database.tell(
+        f"UPDATE {SONG.table} SET embedding = %s, updated_at = %s WHERE idx = %s", changed[:700], many=True
+    )
+    with pytest.raises(GateFailed, match=r"% of the rows have another vector than before.* Run faiss_rebuild"):
+        music.increment(1)
+    assert music.served().name == served
+    assert music.increment(1, force=True)["changes"]["updated"] == 700
 
 
 def test_without_an_index_an_increment_says_what_to_run(music: Music) -> None:

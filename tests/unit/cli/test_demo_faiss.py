@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from include.cli.app import app
+from include.cli.demo_checks import check_own
 from include.cli.demo_faiss import commands, last_end, steps_table
 from include.cli.tables import console
+from include.local_stack.served import served_settings
 from include.settings import Settings
 
 
@@ -41,3 +45,36 @@ def test_the_commands_to_go_on_with_are_those_there_are(tmp_path: Path) -> None:
         ["faiss", "increment"],
         ["playlist", "show"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("EMBSEARCH_MYSQL_URL", "mysql://staging:3306/music"),
+        ("EMBSEARCH_BACKUP_MYSQL_URL", "mysql://127.0.0.1:3306/other"),
+        ("EMBSEARCH_REDIS_URL", "redis://staging:6379/0"),
+        ("EMBSEARCH_FAISS_PUBLISHED_DIR", "/srv/readers"),
+    ],
+)
+def test_it_starts_and_writes_nothing_where_the_settings_lead_elsewhere(
+    bare_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    for name in ("LOCAL_DIR", "STATE_DIR", "LOG_DIR"):
+        monkeypatch.setenv(f"EMBSEARCH_{name}", str(tmp_path / name.lower()))
+    check_own(served_settings(Settings()))
+    monkeypatch.setenv(variable, value)
+    done = CliRunner().invoke(app, ["demo-faiss"])
+    assert done.exit_code == 1
+    assert f"{variable}={value} is not of the stack that `make up` starts" in done.output
+    assert f"Unset {variable} for the demo." in done.output
+    assert not (tmp_path / "local_dir").exists()
+
+
+def test_types_without_that_which_it_looks_at_are_refused(
+    bare_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOCAL_DIR", "STATE_DIR", "LOG_DIR"):
+        monkeypatch.setenv(f"EMBSEARCH_{name}", str(tmp_path / name.lower()))
+    done = CliRunner().invoke(app, ["demo-faiss", "--types", "artist,album_name"])
+    assert done.exit_code == 1
+    assert "--types artist,album_name lacks it" in done.output

@@ -59,6 +59,11 @@ def test_where_files_cannot_be_linked_they_are_copied(tmp_path: Path, monkeypatc
     assert not files.served.samefile(first)
     assert files.serves(first)
     assert list((tmp_path / "out").glob(".*")) == []
+    stat = files.served.stat()
+    files.served.chmod(0o644)
+    files.served.write_text("FIRST")
+    os.utime(files.served, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert not files.serves(first)  # as long and as old, but other bytes
 
 
 def test_a_file_of_somebody_else_is_backed_up_under_the_day_it_was_written(tmp_path: Path) -> None:
@@ -84,6 +89,14 @@ def test_only_the_newest_files_of_this_index_stay(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("muse_lyrics_3_*"))) == 3
 
 
+def test_a_file_just_written_for_an_early_day_stays(tmp_path: Path) -> None:
+    files = PublishedFiles(tmp_path, "muse_vibe")
+    for day in (1, 2, 3):
+        files.dated(date(2026, 11, day)).touch()
+    files.prune(2, {files.dated(date(2026, 11, 1))})
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_a_file_that_was_never_served_can_be_withdrawn_and_another_one_not(tmp_path: Path) -> None:
     files = PublishedFiles(tmp_path / "out", "muse_vibe")
     first, second = index(tmp_path, "first"), index(tmp_path, "second one")
@@ -92,6 +105,20 @@ def test_a_file_that_was_never_served_can_be_withdrawn_and_another_one_not(tmp_p
     assert files.dated(MONDAY).exists()
     files.withdraw(second, MONDAY)
     assert not files.dated(MONDAY).exists()
+
+
+def test_of_a_damaged_version_no_dated_file_and_no_backup_is_left(tmp_path: Path) -> None:
+    files = PublishedFiles(tmp_path / "out", "muse_vibe")
+    first, second = index(tmp_path, "first"), index(tmp_path, "second one")
+    files.prepare(second, MONDAY)
+    files.serve(second, previous_day=None)
+    files.serve(first, previous_day=MONDAY)
+    files.prepare(first, TUESDAY)
+    assert files.backup(MONDAY).samefile(second)
+    files.withdraw(second)
+    assert not files.dated(MONDAY).exists()
+    assert not files.backup(MONDAY).exists()
+    assert files.dated(TUESDAY).exists()
 
 
 @pytest.mark.parametrize("name", ["", "../muse", "muse.vibe", "muse vibe"])

@@ -40,6 +40,14 @@ def test_a_model_stands_for_the_types_whose_vectors_it_made() -> None:
         names(type="artist,song", model="bgem3")
 
 
+def test_a_roll_back_has_no_type_unless_one_is_named() -> None:
+    with pytest.raises(InputError, match=r"No index type is named. There are: song, .* or all"):
+        types_of(FaissRollbackParameters.checked({}))
+    with pytest.raises(InputError, match=r"(?s)Invalid input for param type: .*must be given"):
+        FaissRollbackParameters.checked({"type": ""})
+    assert len(types_of(FaissRollbackParameters.checked({"type": "all"}))) == len(INDEX_TYPES)
+
+
 @pytest.mark.parametrize(
     ("form", "name", "value"),
     [

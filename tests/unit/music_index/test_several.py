@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from include.catalog.index_types import IndexType, index_types
-from include.errors import EmbsearchError, FatalError, GateFailed, ServiceUnavailable, TransientError
+from include.errors import FatalError, GateFailed, ServiceUnavailable, TransientError
 from include.generations.run import Run
 from include.music_index.parameters import TypeParameters
 from include.music_index.several import for_each
@@ -15,7 +15,7 @@ from include.settings import Settings
 from tests.integration.runs import new_run
 
 KINDS = index_types("song,artist,song_name")
-FAULTS: dict[str, EmbsearchError] = {}
+FAULTS: dict[str, Exception] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,12 @@ def test_only_when_all_failures_may_pass_it_is_worth_trying_again() -> None:
         do(KINDS)
     FAULTS["song"] = GateFailed("too few rows")
     with pytest.raises(FatalError, match=r"2 of 3 .* no answer"):
+        do(KINDS)
+
+
+def test_a_defect_in_one_type_stops_no_other_either() -> None:
+    FAULTS["song"] = ZeroDivisionError("division by zero")
+    with pytest.raises(FatalError, match=r"1 of 3 index types failed.* song: ZeroDivisionError: division by zero"):
         do(KINDS)
 
 
