@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,13 +116,32 @@ def test_an_increment_without_rows_is_a_version_with_a_new_watermark(tmp_path: P
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_row_may_change_at_once(tmp_path: Path, kind: str) -> None:
+def test_every_row_may_change_at_once_when_that_is_meant(tmp_path: Path, kind: str) -> None:
     folder = index_folder(tmp_path)
-    built(folder, kind)
-    version = incremented(folder, VectorRows(ids(0, BASE), VECTORS[ROWS - BASE :]))
+    before = built(folder, kind)
+    changed = VectorRows(ids(0, BASE), VECTORS[ROWS - BASE :])
+    if kind != "flat":  # which has no training to outgrow
+        with pytest.raises(GateFailed, match=r"100% of the rows have another vector than before.* Run faiss_rebuild"):
+            incremented(folder, changed)
+        assert folder.all() == [before.name]
+    version = incremented(folder, changed, options=replace(LOW, force=True))
     assert version.manifest.counts.updated == BASE
     _, found = version.open().search(VECTORS[ROWS - BASE : ROWS - BASE + 100], 3)
     assert (found == ids(0, 100)[:, None]).any(axis=1).mean() > 0.9
+
+
+def test_a_recall_that_can_no_longer_be_measured_is_not_served_unless_that_is_meant(tmp_path: Path) -> None:
+    folder = index_folder(tmp_path)
+    before = built(folder)
+    small = replace(LOW, min_share=0.0)
+    for _ in range(2):
+        with pytest.raises(GateFailed, match=r"can be measured over \d+ queries only, \d+ could be at the build"):
+            incremented(folder, removals=ids(100, BASE), options=small)
+        assert folder.all() == [before.name]
+    forced = incremented(folder, removals=ids(100, BASE), options=replace(small, force=True))
+    assert forced.manifest.ntotal == 100
+    with pytest.raises(GateFailed, match=r"Run faiss_rebuild, or this again with force"):
+        incremented(folder, rows(BASE, BASE + 5), day=2)  # what was forced once is asked again
 
 
 def test_rows_found_unusable_on_the_way_leave_too(tmp_path: Path) -> None:
