@@ -58,7 +58,7 @@ dags: tools ## check the DAGs
 	@$(BIN)/python -m pytest tests/dags
 
 integration: tools ## run the tests on real servers, which they start on free ports
-	@$(BIN)/python -m pytest tests/integration -n $(WORKERS) --dist loadgroup --durations=30
+	@$(BIN)/python -m pytest tests/integration -n $(WORKERS) --dist loadfile --durations=30
 
 docs: tools ## write docs/dags.md anew from the DAGs
 	@AIRFLOW_HOME=$(CURDIR)/.local/airflow-docs PYTHONPATH=.:plugins $(BIN)/python -m search_ops.dag_docs

@@ -5,20 +5,28 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from include.local_stack.access import OUTSIDE, reachable
 from include.local_stack.ports import free_ports
 from include.settings import PROJECT_ROOT, Settings, get_settings
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class FilesTogether(LoadFileScheduling):  # type: ignore[misc]
     """What runs beside what: a file's tests stay together, and so do all that share the whole stack, started once."""
-    for item in items:
-        shared = "running_stack" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("stack" if shared else str(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        shared = "running_stack" in (PROJECT_ROOT / file).read_text(encoding="utf-8")
+        return "stack" if shared else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:
+    """Let two workers share the files."""
+    return FilesTogether(config, log)
 
 
 @pytest.fixture

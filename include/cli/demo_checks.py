@@ -9,6 +9,9 @@ from include.errors import InputError
 from include.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.catalog.index_types import IndexType
     from include.local_stack.airflow_api import AirflowApi
 
 SERVERS = ("mysql_url", "backup_mysql_url", "redis_url")  # that the demo writes into
@@ -52,3 +55,24 @@ def check_connections(api: AirflowApi) -> None:
             "demo fills. Remove it for the demo."
         )
         raise InputError(msg)
+
+
+def check_indexes(settings: Settings, kinds: Sequence[IndexType]) -> None:
+    """Check that the demo's indexes would take the place of none but an earlier demo's.
+
+    Raises:
+        InputError: an index of other rows is served.
+    """
+    from include.music_index.folders import index_folder  # noqa: PLC0415
+    from include.mysql.connection import MysqlConnection, Session  # noqa: PLC0415
+    from include.mysql.seed_marks import DEMO, mark_of  # noqa: PLC0415
+
+    with Session(MysqlConnection.from_settings(settings).owned(settings)) as session:
+        for kind in kinds:
+            folder, mark = index_folder(kind, settings), mark_of(session, kind.table)
+            if folder.served_name() is not None and (mark is None or mark.made_by != DEMO):
+                msg = (
+                    f"{folder.root} serves an index of rows that are not the demo's, and the demo's would take its "
+                    f"place. Give the demo a folder of its own: {PREFIX}STATE_DIR=/another/folder make demo-faiss."
+                )
+                raise InputError(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 
 from include.catalog.index_types import INDEX_TYPES, PROGRAMS
 from include.faiss_index.reader import IndexReader
@@ -19,9 +20,10 @@ EMBSEARCH = str(PROJECT_ROOT / ".local" / "venvs" / "airflow" / "bin" / "embsear
 
 
 def leave_to_the_demo(running: RunningStack) -> None:
-    """Empty all tables, as the demo asks the owner of other rows to do."""
+    """Empty all tables and drop all indexes, as the demo asks the owner of others to do."""
     settings = running.settings
     migrate(settings)
+    shutil.rmtree(settings.state_dir / "faiss", ignore_errors=True)
     with Session(MysqlConnection.from_settings(settings).owned(settings)) as session:
         for kind in INDEX_TYPES.values():
             empty(session, kind.table)
@@ -73,6 +75,20 @@ def test_rows_that_it_did_not_make_end_it(running_stack: RunningStack) -> None:
             assert session.ask(f"SELECT song_id FROM {table}", of=table) == (("mine",),)
         finally:
             empty(session, table)
+
+
+def test_an_index_of_other_rows_ends_it(running_stack: RunningStack) -> None:
+    leave_to_the_demo(running_stack)
+    settings, table = running_stack.settings, INDEX_TYPES["song_name"].table
+    with Session(MysqlConnection.from_settings(settings).owned(settings)) as session:
+        session.tell("DELETE FROM embsearch_test_data WHERE table_name = %s", (table,), of=table)
+        pointer = settings.state_dir / "faiss" / "song_name" / "CURRENT"
+        pointer.parent.mkdir(parents=True)
+        pointer.write_text("song_name__20261120t165800000-1a2b3c4d\n")
+        said = running_stack.run(EMBSEARCH, "demo-faiss", "--rows", "300", "--types", "song,song_name", status=1)
+        assert f"{pointer.parent} serves an index of rows that are not the demo's" in said
+        assert session.ask(f"SELECT COUNT(*) FROM {table}", of=table) == ((0,),)
+    shutil.rmtree(settings.state_dir / "faiss")
 
 
 def test_a_connection_to_other_servers_ends_it_before_a_row_is_written(running_stack: RunningStack) -> None:
