@@ -1,4 +1,4 @@
-"""What must hold before a demo writes test data: it reaches nothing but the stack that it starts."""
+"""Before a demo writes test data: it must reach nothing but the stack that it starts, and no other's indexes."""
 
 from __future__ import annotations
 
@@ -76,3 +76,13 @@ def check_indexes(settings: Settings, kinds: Sequence[IndexType]) -> None:
                     f"place. Give the demo a folder of its own: {PREFIX}STATE_DIR=/another/folder make demo-faiss."
                 )
                 raise InputError(msg)
+
+
+def forget_playlists(settings: Settings) -> None:
+    """Drop the sets that an earlier demo has cached: of fewer rows, this one's would be refused as too small."""
+    from include.playlists.connection import RedisConnection, connected  # noqa: PLC0415
+    from include.playlists.meta import KEY_PREFIX  # noqa: PLC0415
+
+    with connected(RedisConnection.from_settings(settings)) as client:
+        if keys := list(client.scan_iter(match=f"{KEY_PREFIX}:*")):
+            client.delete(*keys)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from include.cli.dag_runs import caused_run, finished, switch_on
-from include.cli.demo_checks import check_connections, check_indexes, check_own
+from include.cli.demo_checks import check_connections, check_indexes, check_own, forget_playlists
 from include.cli.session import command_session
 from include.errors import InputError
 from include.settings import Settings, get_settings
@@ -57,6 +57,7 @@ def demo_faiss(
                 check_connections(api)
                 check_indexes(settings, kinds)
                 fill(settings, kinds, start, rows=rows)
+                forget_playlists(settings)
                 log.info("Running the DAGs; watch them at %s", stack.local_airflow(settings).url)
                 api.wait_for_dags({*DAGS, DAILY})
                 for dag_id in DAGS:
