@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import zipfile
@@ -16,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from include.elastic.connection import EsConnection
-from include.local_stack import elasticsearch, process
+from include.local_stack import elasticsearch
 from include.local_stack.artifacts import MavenArtifact, fetch
 from include.local_stack.elasticsearch import ElasticsearchHome, Security, User
 from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
 from include.settings import Settings
 from tests.integration.certificates import Certificates, make_certificates
+from tests.integration.guarded_server import GuardedServer
 
 PLUGIN_SOURCE = Path(__file__).with_name("elastic") / "plugin" / "Security.java"
 PLUGIN_PARTS = {
@@ -60,12 +60,11 @@ ROLES = {
 
 
 @dataclass
-class ElasticsearchServer:
+class ElasticsearchServer(GuardedServer):
     """One node."""
 
     service: Service
     connection: EsConnection
-    _process: subprocess.Popen[bytes] | None = field(default=None)
 
     @classmethod
     def at(
@@ -90,34 +89,6 @@ class ElasticsearchServer:
             return cls(service, EsConnection((service.url,)))
         first = security.users[0]
         return cls(service, EsConnection((service.url,), first.name, first.password, ca_certs=security.authority))
-
-    @property
-    def pid(self) -> int:
-        """Of the process that guards the server."""
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self) -> None:
-        self._process = process.start(self.service)
-        process.wait_ready(self.service, self._process)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            process.stop(self.service, self._process)
-
-    def kill(self) -> None:
-        """Without a warning, as the kernel does when memory runs out."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    @contextmanager
-    def running(self) -> Iterator[ElasticsearchServer]:
-        try:
-            self.start()
-            yield self
-        finally:
-            self.stop()
 
 
 @dataclass

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pymysql
 
-from include.local_stack import mariadb, process
+from include.local_stack import mariadb
 from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
 from include.settings import Settings
+from tests.integration.guarded_server import GuardedServer
 
 PASSWORDS = {mariadb.READER: "reads-only", mariadb.OWNER: "owns-tables"}
 
 
 @dataclass
-class MariadbServer:
+class MariadbServer(GuardedServer):
     """One server."""
 
     service: Service
     port: int
-    _process: subprocess.Popen[bytes] | None = field(default=None)
 
     @classmethod
     def at(cls, folder: Path, distribution: Path, *extra: str) -> MariadbServer:
@@ -36,34 +33,6 @@ class MariadbServer:
             distribution, folder / "node", port=port, users=PASSWORDS, log=folder / "mariadb.log", extra=extra
         )
         return cls(service, port)
-
-    def start(self) -> None:
-        self._process = process.start(self.service)
-        process.wait_ready(self.service, self._process)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            process.stop(self.service, self._process)
-
-    def kill(self) -> None:
-        """Without a warning, as the kernel does when memory runs out."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    @property
-    def pid(self) -> int:
-        """Of the process that guards the server."""
-        assert self._process is not None
-        return self._process.pid
-
-    @contextmanager
-    def running(self) -> Iterator[MariadbServer]:
-        try:
-            self.start()
-            yield self
-        finally:
-            self.stop()
 
     def tell(self, statement: str, arguments: Any = None, *, database: str | None = None, many: bool = False) -> int:
         """Run a statement as the owner."""

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
 from redis import Redis
 
-from include.local_stack import process, redis
+from include.local_stack import redis
 from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
 from include.playlists.connection import RedisConnection
 from include.settings import Settings
+from tests.integration.guarded_server import GuardedServer
 
 PASSWORD = 'a "pass" \\ wörd'
 
 
 @dataclass
-class RedisServer:
+class RedisServer(GuardedServer):
     """One server, made as the local stack makes its own."""
 
     service: Service
-    _process: subprocess.Popen[bytes] | None = field(default=None)
 
     @classmethod
     def at(cls, folder: Path, *, maxmemory_mb: int = 64, port: int | None = None) -> RedisServer:
@@ -49,30 +46,3 @@ class RedisServer:
         """The administrator's."""
         with self.connection.client() as client:
             yield client
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]:
-        """The process that guards the server."""
-        assert self._process is not None
-        return self._process
-
-    def start(self) -> None:
-        self._process = process.start(self.service)
-        process.wait_ready(self.service, self._process)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            process.stop(self.service, self._process)
-
-    def kill(self) -> None:
-        """Without a warning, as the kernel does when memory runs out."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    @contextmanager
-    def running(self) -> Iterator[RedisServer]:
-        try:
-            self.start()
-            yield self
-        finally:
-            self.stop()
