@@ -113,26 +113,25 @@ def test_a_dag_file_is_wiring_and_fits_on_one_screen(path: Path) -> None:
 HEAVY = {"numpy", "pandas", "pyarrow", "elasticsearch", "qdrant_client", "qdrant_edge", "tritonclient", "onnx",
          "onnxruntime", "openvino", "optimum", "torch", "transformers", "tokenizers", "faiss", "pymysql",
          "redis"}  # fmt: skip
-CPU_SECONDS = 0.1
-YARDSTICK_SECONDS = 0.05  # of the sum below, on a machine that the promise is made for; a slower one gets more time
+CALLS = 200_000  # a tenth of a second on the machine of docs/performance.md, counted so that no slow machine fails it
 PARSE = """
-import gc, json, os, runpy, sys, time, warnings
+import json, os, runpy, sys, warnings
 sys.path[:0] = {paths!r}
 from airflow.dag_processing.dagbag import DagBag
 warnings.simplefilter("error", DeprecationWarning)
-gc.freeze()  # as the DAG processor does before it forks a child for each file
 
 def parse(file):
     read, write = os.pipe()
     if (child := os.fork()) == 0:
-        before, began = set(sys.modules), time.process_time()
+        before, calls = set(sys.modules), 0
+        def count(frame, event, argument):
+            nonlocal calls
+            calls += event in ("call", "c_call")
+        sys.setprofile(count)
         runpy.run_path(file)
-        parsed = dict(seconds=time.process_time() - began, imported=sorted(set(sys.modules) - before))
-        began = time.process_time()
-        sum(number * number for number in range(1_000_000))
-        parsed["yardstick"] = time.process_time() - began
+        sys.setprofile(None)
         with open(write, "w") as answer:
-            json.dump(parsed, answer)
+            json.dump(dict(calls=calls, imported=sorted(set(sys.modules) - before)), answer)
         os._exit(0)
     os.close(write)
     with open(read) as answer:
@@ -140,13 +139,13 @@ def parse(file):
     assert os.waitpid(child, 0)[1] == 0, file
     return json.loads(parsed)
 
-print(json.dumps({{file: [parse(file) for _ in range(5)] for file in {files!r}}}))
+print(json.dumps({{file: parse(file) for file in {files!r}}}))
 """
 
 
 @pytest.fixture(scope="module")
-def parses() -> dict[str, list[dict[str, Any]]]:
-    """Five times each file, Airflow being imported already and a deprecation being an error: seconds and imports."""
+def parses() -> dict[str, dict[str, Any]]:
+    """Each file in a child of its own, as the DAG processor does, a deprecation being an error: calls and imports."""
     paths = [str(PROJECT_ROOT), str(PROJECT_ROOT / "plugins")]
     program = PARSE.format(paths=paths, files=[str(path) for path in DAG_FILES])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
@@ -155,19 +154,16 @@ def parses() -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("name", DAGS)
-def test_parsing_imports_nothing_heavy_and_nothing_deprecated(
-    parses: dict[str, list[dict[str, Any]]], name: str
-) -> None:
-    imported = set(parses[name][0]["imported"])
+def test_parsing_imports_nothing_heavy_and_nothing_deprecated(parses: dict[str, dict[str, Any]], name: str) -> None:
+    imported = set(parses[name]["imported"])
     assert "search_ops.defaults" in imported
     assert {module.partition(".")[0] for module in imported} & HEAVY == set()
 
 
 @pytest.mark.parametrize("name", DAGS)
-def test_parsing_takes_less_than_a_tenth_of_a_second(parses: dict[str, list[dict[str, Any]]], name: str) -> None:
-    """CPU time, the best of five, in proportion to a slow machine's."""
-    slowness = max(1.0, min(parsed["yardstick"] for parsed in parses[name]) / YARDSTICK_SECONDS)
-    assert min(parsed["seconds"] for parsed in parses[name]) < CPU_SECONDS * slowness
+def test_parsing_takes_little_work(parses: dict[str, dict[str, Any]], name: str) -> None:
+    """The DAG processor parses each file every half a minute: see the figure in docs/performance.md."""
+    assert parses[name]["calls"] < CALLS
 
 
 def test_the_reference_says_what_the_dags_say() -> None:
