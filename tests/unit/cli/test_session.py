@@ -66,7 +66,16 @@ def test_the_runs_of_a_job_share_a_log_a_day(settings: Settings) -> None:
     assert log_file.read_text(encoding="utf-8").count("INFO include.playlists: written") == 2
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.fixture
+def ending(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """The signal as a shell leaves it, though the tests themselves may run under ``nohup`` or in the background."""
+    usual = signal.default_int_handler if request.param is signal.SIGINT else signal.SIG_DFL
+    before = signal.signal(request.param, usual)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], indirect=True)
 def test_kill_a_closed_terminal_and_ctrl_c_end_alike(
     settings: Settings, capsys: pytest.CaptureFixture[str], ending: signal.Signals
 ) -> None:
