@@ -11,7 +11,7 @@ WORKERS ?= 2
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help install tools up down status logs demo demo-faiss test lint unit dags integration docs bench clean lock
+.PHONY: help install tools up down status logs demo demo-faiss demo-images test lint unit dags integration docs bench clean lock
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -39,6 +39,9 @@ demo: install ## from nothing to linked products: install, start, export, deploy
 
 demo-faiss: install ## seven FAISS indexes over MySQL: train, build, three days, a deletion, a roll back, playlists
 	@$(BIN)/embsearch demo-faiss
+
+demo-images: install ## find images that look alike: draw some, index them, show a query and its five neighbours
+	@$(BIN)/embsearch demo-images
 
 test: lint unit dags integration ## check everything, on the real servers
 

@@ -21,10 +21,11 @@ NAME = re.compile("[a-z0-9][a-z0-9_]*")
 
 Role = Literal["query", "document", "semantic"]
 # What goes in and what comes out. `text_sparse` gives lexical weights beside the vector; the towers of CLIP and CLAP
-# are models of their own, whose vectors can be compared with each other.
-Kind = Literal["text", "text_sparse", "clip_text", "clip_image", "clap_text", "clap_audio"]
+# are models of their own, whose vectors can be compared with each other. `image_features` has learnt nothing: its
+# vectors are histograms of colour and texture.
+Kind = Literal["text", "text_sparse", "clip_text", "clip_image", "clap_text", "clap_audio", "image_features"]
 Medium = Literal["text", "image", "audio"]
-# `projection`: the checkpoint's own pooled and projected vector.
+# `projection`: the model's own pooled vector.
 Pooling = Literal["mean", "cls", "projection"]
 
 
@@ -59,7 +60,7 @@ class ModelSpec(BaseModel):
     def _pooling_of_the_kind(cls, entry: Any) -> Any:
         if not isinstance(entry, dict):
             return entry
-        joint = str(entry.get("kind", "text")).startswith(("clip_", "clap_"))
+        joint = str(entry.get("kind", "text")).startswith(("clip_", "clap_", "image_"))
         pooling = entry.get("pooling", "projection" if joint else "mean")
         if (pooling == "projection") != joint:
             msg = f"pooling {pooling} does not go with kind {entry.get('kind', 'text')}"
@@ -84,7 +85,7 @@ class ModelSpec(BaseModel):
 
 def medium_of(kind: Kind) -> Medium:
     """What a model of ``kind`` takes."""
-    return "image" if kind == "clip_image" else "audio" if kind == "clap_audio" else "text"
+    return "image" if kind in ("clip_image", "image_features") else "audio" if kind == "clap_audio" else "text"
 
 
 @lru_cache(maxsize=8)

@@ -131,6 +131,15 @@ def faiss_growth(settings: Settings, scale: float) -> list[Figure]:
     return growth_figures(settings, tuple(round(size * scale) for size in SIZES))
 
 
+def images(settings: Settings, scale: float) -> list[Figure]:
+    """Images: embedded in batches, searched under load among 100k, rebuilt unchanged, promoted meanwhile."""
+    from include.bench.images import PICTURES, SEARCHED, image_figures  # noqa: PLC0415
+
+    return image_figures(
+        settings, pictures=max(100, round(PICTURES * scale)), searched=round(SEARCHED * scale), repeats=repeats(scale)
+    )
+
+
 def full_size(settings: Settings, scale: float) -> list[Figure]:
     """ruri_v3 in its true size, from export to 1,000 texts, beside the same in process; needs 12 GB for a while."""
     from include.bench.full_size import TEXTS  # noqa: PLC0415
@@ -147,17 +156,37 @@ def gpu(settings: Settings, scale: float) -> list[Figure]:
     return gpu_figures(settings, exported_folder(settings.model, settings), seconds=SECONDS * scale)
 
 
+def fulltext(settings: Settings, scale: float) -> list[Figure]:
+    """Documents: indexing against one call each, and searches of 100k chunks while indexing goes on."""
+    from include.bench import fulltext as bench_fulltext  # noqa: PLC0415
+
+    documents, chunks = round(bench_fulltext.DOCUMENTS * scale), round(bench_fulltext.CHUNKS * scale)
+    seconds = bench_fulltext.SECONDS * max(scale, 0.1)
+    return [
+        *bench_fulltext.indexing_figures(settings, documents=documents, repeats=repeats(scale)),
+        *bench_fulltext.reading_figures(settings, chunks=chunks, seconds=seconds),
+    ]
+
+
+def relevance(settings: Settings, scale: float) -> list[Figure]:  # noqa: ARG001 — the set has one size
+    """The samples' queries: own tokens against standard, the hybrid search against text and vector."""
+    from include.bench.relevance import analysis_figures, mode_figures  # noqa: PLC0415
+
+    return [*analysis_figures(settings), *mode_figures(settings)]
+
+
 DOCUMENTED_UPSERTS = 3_700.0  # vectors/s, a statement and not a measurement of ours
 
 STAGES: dict[str, Callable[[Settings, float], list[Figure]]] = {
     "embed": embed, "search": search, "bulk": bulk, "link": link, "memory": memory, "playlists": playlists,
-    "faiss": faiss,
+    "faiss": faiss, "fulltext": fulltext, "relevance": relevance,
 }  # fmt: skip
 
-# Not among all: they need minutes, much disk, or a GPU.
+# Not among all: they need minutes, much disk, the tools of `make tools`, or a GPU.
 ALONE: dict[str, Callable[[Settings, float], list[Figure]]] = {
     "full_size": full_size,
     "faiss_growth": faiss_growth,
+    "images": images,
     "gpu": gpu,
 }
 

@@ -39,7 +39,7 @@ def check_own(settings: Settings) -> None:
         raise InputError(msg)
 
 
-def check_connections(api: AirflowApi) -> None:
+def check_connections(api: AirflowApi, names: Sequence[str] = CONNECTIONS) -> None:
     """Check that no connection leads the DAGs to other servers than those that the demo fills.
 
     Raises:
@@ -49,7 +49,7 @@ def check_connections(api: AirflowApi) -> None:
         *api.connection_ids(),
         *(name.removeprefix(IN_ENVIRONMENT).lower() for name in os.environ if name.startswith(IN_ENVIRONMENT)),
     }
-    if found := [name for name in CONNECTIONS if name in known]:
+    if found := [name for name in names if name in known]:
         msg = (
             f"Airflow has the connection {', '.join(found)}, so its DAGs work on other servers than those that the "
             "demo fills. Remove it for the demo."

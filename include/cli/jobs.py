@@ -31,7 +31,7 @@ generate_app = typer.Typer(no_args_is_help=True, help="Make test data: seeded, o
 @takes(VectorIndexParameters)
 def index_vectors(parameters: VectorIndexParameters) -> None:
     """Embed keywords and serve them as a new generation of the vector collection."""
-    with _job("index-vectors", "include.keywords.vectors", parameters, "input"):
+    with job("index-vectors", "include.keywords.vectors", parameters, "input"):
         pass
 
 
@@ -39,7 +39,7 @@ def index_vectors(parameters: VectorIndexParameters) -> None:
 @takes(TextIndexParameters)
 def index_text(parameters: TextIndexParameters) -> None:
     """Index keywords as text in a new generation of the Elasticsearch index."""
-    with _job("index-text", "include.keywords.text", parameters, "input"):
+    with job("index-text", "include.keywords.text", parameters, "input"):
         pass
 
 
@@ -49,7 +49,7 @@ def link(parameters: LinkingParameters) -> None:
     """Link products to their nearest keywords."""
     from include.linking.documents import sample_documents  # noqa: PLC0415
 
-    with _job("link", "include.linking.workflow", parameters, "products") as build:
+    with job("link", "include.linking.workflow", parameters, "products") as build:
         print_samples(sample_documents(build, get_settings(), 10))
 
 
@@ -65,7 +65,7 @@ def replay(parameters: ReplayParameters) -> None:
 
 
 @contextmanager
-def _job(command: str, workflow: str, parameters: Parameters, source: str) -> Iterator[Build]:
+def job(command: str, workflow: str, parameters: Parameters, source: str) -> Iterator[Build]:
     """Run a workflow to its end, tell its figures, and let the caller add to them.
 
     ``source`` is the parameter that names the input; one that lies in the current folder means that file.

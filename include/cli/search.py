@@ -1,43 +1,79 @@
-"""Search the keyword vectors by text."""
+"""Search by text: the keyword vectors, or documents."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+from pydantic import Field
 from rich.table import Table
 
+from include import fields
+from include.cli.fulltext_search import search_documents
 from include.cli.options import takes
 from include.cli.session import command_session
 from include.cli.tables import console
 from include.errors import InputError
+from include.fulltext.parameters import ALIASES, DocumentSearchParameters
 from include.keywords.parameters import SearchParameters
-from include.settings import get_settings
+from include.settings import Settings, get_settings
 from include.sources.rows import Row, as_row
 
 app = typer.Typer()
 
 
+OF_DOCUMENTS = "With --mode text, vector or hybrid"
+
+
+class EitherSearchParameters(SearchParameters):
+    """A search of the keyword vectors or of documents; what is not given has the default of the one or the other."""
+
+    mode: Literal["keywords", "text", "vector", "hybrid"] = Field(
+        "keywords", title="Mode", description="The keyword vectors; or documents by words, by meaning, or both."
+    )
+    collection: str = Field(
+        "",
+        title="Collection",
+        description=f"Name of the keyword vectors, by default EMBSEARCH_COLLECTION. {OF_DOCUMENTS}: names of documents "
+        "by commas, by default EMBSEARCH_FULLTEXT_COLLECTION.",
+        max_length=1000,
+        pattern=f"^$|{ALIASES}",
+    )
+    chat_id: str = Field(
+        "", title="Chat", description=f"{OF_DOCUMENTS}: only those of this metadata.chat_id.", max_length=1000
+    )
+    es_url: str = fields.es_url()
+
+
 @app.command("search")
 @takes(
-    SearchParameters,
+    EitherSearchParameters,
     queries=Annotated[list[str], typer.Argument(help="Texts; - alone reads one a line from standard input.")],
 )
-def search(parameters: SearchParameters, queries: list[str]) -> None:
-    """Nearest keywords of one query or of a batch, with scores."""
-    from include.keywords.search import search_keywords  # noqa: PLC0415 — help must be quick
-
+def search(parameters: EitherSearchParameters, queries: list[str]) -> None:
+    """Nearest keywords of one query or of a batch, with scores; with --mode passages of documents."""
     settings = get_settings()
+    given = {name: getattr(parameters, name) for name in parameters.model_fields_set if getattr(parameters, name) != ""}
     with command_session("search", settings):
         texts = _texts(sys.stdin.buffer if queries == ["-"] else map(os.fsencode, queries))
-        table = Table("query", "keyword", "id", "score")
-        for query, hits in zip(texts, search_keywords(parameters, texts, settings), strict=True):
-            for rank, hit in enumerate(hits):
-                table.add_row(query if rank == 0 else "", hit.keyword, str(hit.keyword_id), f"{hit.score:.4f}")
-        console.print(table)
+        if given.pop("mode", "keywords") == "keywords":
+            of_keywords = {name: value for name, value in given.items() if name in SearchParameters.model_fields}
+            _search_keywords(SearchParameters.checked(of_keywords), texts, settings)
+        else:
+            search_documents(DocumentSearchParameters.checked({**given, "mode": parameters.mode}), texts, settings)
+
+
+def _search_keywords(parameters: SearchParameters, texts: list[str], settings: Settings) -> None:
+    from include.keywords.search import search_keywords  # noqa: PLC0415 — help must be quick
+
+    table = Table("query", "keyword", "id", "score")
+    for query, hits in zip(texts, search_keywords(parameters, texts, settings), strict=True):
+        for rank, hit in enumerate(hits):
+            table.add_row(query if rank == 0 else "", hit.keyword, str(hit.keyword_id), f"{hit.score:.4f}")
+    console.print(table)
 
 
 def _texts(lines: Iterable[bytes]) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
-from include.elastic.bulk_items import Entry, Outcome, Unsendable, encode, operation, outcome
+from include.elastic.bulk_items import Entry, Outcome, Unsendable, encode, never_fits, operation, outcome
 from include.elastic.dead_letters import DeadLetter, LetterBox
 from include.elastic.documents import Document
 from include.elastic.errors import hosts_of, meaning, reason_in, reason_of, translated
@@ -176,10 +176,11 @@ class BulkWriter:
         status = error.meta.status if isinstance(error, ApiError) else None
         if status in {413, 429}:
             self._pace.shrink()
-        if status in {400, 413}:
-            if len(part.entries) > 1:
+        kind, reason = reason_of(error) if isinstance(error, ApiError) else ("", "")
+        alone = len(part.entries) == 1
+        if status in {400, 413} or (status == 429 and alone and never_fits(reason)):
+            if not alone:
                 return BulkCounts(), part.halves()
-            kind, reason = reason_of(cast(ApiError, error))
             letter = self._letter(part.entries[0].document, kind, reason, status=status, attempts=part.attempts + 1)
             return self._bury([letter]), []
         problem = meaning(error, f"write to {self.index}", hosts_of(self._client))
@@ -196,7 +197,10 @@ class BulkWriter:
         """Judge each item of an answer."""
         found: dict[Outcome, list[tuple[Entry, dict[str, Any]]]] = {kind: [] for kind in Outcome}
         for entry, answer in zip(part.entries, answers, strict=True):
-            found[outcome(answer)].append((entry, answer))
+            judged = outcome(answer)
+            if judged is Outcome.LATER and len(part.entries) == 1 and never_fits(reason_in(answer)[1]):
+                judged = Outcome.DEAD
+            found[judged].append((entry, answer))
         if denied := found[Outcome.DENIED]:
             _, reason = reason_in(denied[0][1])
             msg = f"Elasticsearch at {hosts_of(self._client)}: no right to write to {self.index}: {reason}. Grant it."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,7 @@ from include.elastic.documents import Document
 from include.elastic.errors import is_transient
 
 SECURITY = "security_exception"
+_PRESSURE = re.compile(r"_operation_bytes=(\d+).*\bmax_\w*bytes=(\d+)")  # in the reason of a 429
 
 
 class Unsendable(Exception):
@@ -65,6 +67,12 @@ def encode(document: Document, version: int | None) -> Entry:
         msg = f"the id has {size} bytes; Elasticsearch takes 1 to {MAX_ID_BYTES}"
         raise Unsendable("bad_id", msg)
     return Entry(document, lines)
+
+
+def never_fits(reason: str) -> bool:
+    """Whether a request of one document was refused as more than the server takes even when it has nothing to do."""
+    found = _PRESSURE.search(reason)
+    return found is not None and int(found.group(1)) > int(found.group(2))
 
 
 def outcome(answer: Mapping[str, Any]) -> Outcome:

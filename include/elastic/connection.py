@@ -116,21 +116,22 @@ class _Version8Transport(Transport):
         return super().perform_request(method, target, headers=asked, **options)
 
 
-def connect(connection: EsConnection) -> Elasticsearch:
+def connect(connection: EsConnection, *, seconds: float = REQUEST_SECONDS) -> Elasticsearch:
     """A client for the server's version, after one request that shows that it can be reached; close it after use.
 
-    Each request tries every host before it fails; what may be tried again later is left to the caller.
+    Each request tries every host before it fails, and waits ``seconds`` for one that does not answer; what may be tried
+    again later is left to the caller.
 
     Raises:
         ServiceUnavailable: no host answers.
         AccessDenied: the certificate or the login is not accepted.
         InputError: the settings exclude each other, for example a fingerprint for a plain http:// host.
     """
-    client = _client(connection, Transport)
+    client = _client(connection, Transport, seconds)
     try:
         if _is_version_8(client):
             client.close()
-            client = _client(connection, _Version8Transport)
+            client = _client(connection, _Version8Transport, seconds)
             _is_version_8(client)
     except BaseException:
         client.close()
@@ -138,15 +139,15 @@ def connect(connection: EsConnection) -> Elasticsearch:
     return client
 
 
-def _client(connection: EsConnection, transport: type[Transport]) -> Elasticsearch:
+def _client(connection: EsConnection, transport: type[Transport], seconds: float) -> Elasticsearch:
     try:
         return Elasticsearch(
             **connection.client_arguments(),
             transport_class=transport,
             serializer=OrjsonSerializer(),
-            request_timeout=REQUEST_SECONDS,
+            request_timeout=seconds,
             max_retries=len(connection.hosts),  # to the other hosts, at once
-            retry_on_timeout=False,  # one that does not answer in a minute is not asked again at once
+            retry_on_timeout=False,  # one that does not answer in time is not asked again at once
             retry_on_status=(),
             connections_per_node=CONNECTIONS,
         )

@@ -50,11 +50,12 @@ class IndexGenerations:
         replicas: int,
         bulk_load: bool,
         meta: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | None = None,
     ) -> bool:
         """Create an index to fill, or find the same one of an interrupted run; return whether it is new.
 
         With ``bulk_load`` it has no replicas, no refresh and an asynchronous translog until :meth:`finalise`; without,
-        it can be searched and promoted at once.
+        it can be searched and promoted at once. ``limits`` are further settings of the index.
 
         Raises:
             ContractError: it exists with another schema or ``meta``.
@@ -62,6 +63,7 @@ class IndexGenerations:
         schema = hashlib.sha256(json.dumps(mapping, sort_keys=True).encode()).hexdigest()[:16]
         wanted = {**(meta or {}), SCHEMA: schema, REPLICAS: replicas}
         settings: dict[str, Any] = {"number_of_shards": shards, "number_of_replicas": 0 if bulk_load else replicas}
+        settings |= dict(limits or {})
         if bulk_load:
             settings |= {"refresh_interval": "-1", "translog.durability": "async"}
         mappings = {**mapping, "_meta": {**wanted, STATE: LOADING if bulk_load else READY}}

@@ -51,6 +51,8 @@ class Options:
 DEFAULTS = Options()
 MOST_UPDATED = 0.5  # share of the rows that an increment may change
 
+# Writes further files into the folder of a version, told its ids in ascending order; they belong to the version then.
+Companions = Callable[[Path, Ids], dict[str, FileDigest]]
 Accept = Callable[[int], object]  # told how many rows a version holds before it is served; what it raises prevents that
 
 
@@ -103,6 +105,7 @@ def assemble(
     options: Options,
     watch: Stopwatch,
     accept: Accept,
+    companions: Companions = lambda _folder, _ids: {},
 ) -> Version:
     """Write, verify, serve; ``accept`` is told the rows before: what it raises keeps the version from being served.
 
@@ -116,7 +119,7 @@ def assemble(
     if not options.force:
         _check_training(name, filled, history)
     with watch.stage("write"):
-        files = _write(building, filled)
+        files = _write(building, filled) | companions(building, filled.ids)
     with watch.stage("verify"):
         written = Written(building, filled.recipe, filled.counts, filled.truth, filled.newest)
         quality = _synced_and_verified(written, list(files), options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from include.faiss_index.assembly import DEFAULTS, Accept, Filled, History, Options, Stopwatch, assemble
+from include.faiss_index.assembly import DEFAULTS, Accept, Companions, Filled, History, Options, Stopwatch, assemble
 from include.faiss_index.engine import threads
 from include.faiss_index.filling import Filling, Progress, spilling
 from include.faiss_index.ids import NONE
@@ -27,6 +27,7 @@ def build(
     options: Options = DEFAULTS,
     progress: Progress | None = None,
     accept: Accept = lambda _: None,
+    companions: Companions = lambda _folder, _ids: {},
 ) -> Version:
     """Fill, verify, serve; return the new version. Needs nothing of the versions before, which may be damaged.
 
@@ -38,6 +39,7 @@ def build(
         options: Floors, threads.
         progress: Told how many rows have been added.
         accept: Told how many rows the version holds, before it is served; what it raises prevents that.
+        companions: Writes further files of the version.
 
     Raises:
         ContractError: a row cannot be indexed or comes twice.
@@ -59,4 +61,6 @@ def build(
         counts = RowCounts(before=0, deleted=0, updated=0, new=len(ids))
         filled = Filled(filling.index, ids, filling.truth, filling.sample(), recipe, counts, refined)
         history = History("build", origin, trained.figures, parent, None)
-        return assemble(alone.folder, building, filled, history, options=options, watch=watch, accept=accept)
+        return assemble(
+            alone.folder, building, filled, history, options=options, watch=watch, accept=accept, companions=companions
+        )

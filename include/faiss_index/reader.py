@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from include.errors import ContractError, EmbsearchError, InputError
 from include.faiss_index.engine import Vectors
 from include.faiss_index.ids import Ids
 from include.faiss_index.manifest import Manifest
 from include.faiss_index.opened import OpenIndex
+from include.faiss_index.version import Version
 from include.faiss_index.versions import CURRENT, IndexFolder
 
 log = logging.getLogger(__name__)
@@ -22,10 +25,13 @@ LONGEST_PAUSE = 60.0  # seconds between two tries of a version that cannot be re
 
 
 @dataclass(frozen=True)
-class _Served:
+class Served:
+    """A version that is open for searches."""
+
     name: str
     manifest: Manifest
     index: OpenIndex
+    beside: Any = None  # what the reader was told to open with each version
 
 
 class IndexReader:
@@ -38,7 +44,13 @@ class IndexReader:
     """
 
     def __init__(
-        self, root: Path, *, poll_seconds: float = POLL_SECONDS, check: bool = True, mapped: bool = False
+        self,
+        root: Path,
+        *,
+        poll_seconds: float = POLL_SECONDS,
+        check: bool = True,
+        mapped: bool = False,
+        beside: Callable[[Version], Any] = lambda _: None,
     ) -> None:
         """Open the served version under ``root``.
 
@@ -47,13 +59,14 @@ class IndexReader:
             poll_seconds: How often to look for a new version.
             check: Compare every byte with the manifest before a version is searched.
             mapped: Leave the lists on disk and let the system keep what is used.
+            beside: Opens further files of a version; what it gives is in :meth:`now`, always of the same version.
 
         Raises:
             InputError: nothing is served there.
             ContractError: what is served is damaged.
         """
         self._folder = IndexFolder(root, root.name)
-        self._poll_seconds, self._check, self._mapped = poll_seconds, check, mapped
+        self._poll_seconds, self._check, self._mapped, self._beside = poll_seconds, check, mapped, beside
         self._loading = threading.Lock()
         self._next_look = 0.0
         self._refused: str | None = None
@@ -77,15 +90,18 @@ class IndexReader:
         """All ids, ascending."""
         return self._served.index.ids
 
+    def now(self) -> Served:
+        """The version to search now, as one: another may be served before the caller is done with it."""
+        self._follow()
+        return self._served
+
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, Ids]:
         """Cosines and ids ``[Q, k]``, best first; see :meth:`OpenIndex.search`."""
-        self._follow()
-        return self._served.index.search(queries, k)
+        return self.now().index.search(queries, k)
 
     def reconstruct(self, ids: Ids) -> Vectors:
         """``[N, D]`` vectors of ``ids``; see :meth:`OpenIndex.reconstruct`."""
-        self._follow()
-        return self._served.index.reconstruct(ids)
+        return self.now().index.reconstruct(ids)
 
     def refresh(self) -> str:
         """Read the version that is served now, if it is another one, and return the name of the one searched."""
@@ -125,7 +141,7 @@ class IndexReader:
             log.error("%s: searching %s on", self._folder.root, self._served.name, exc_info=error)
         self.error = error
 
-    def _open(self) -> _Served:
+    def _open(self) -> Served:
         """The served version, followed again when a prune takes it away between look-up and opening."""
         while True:
             version = self._folder.current()
@@ -133,7 +149,8 @@ class IndexReader:
                 msg = f"{self._folder.root / CURRENT} names nothing. Run faiss_rebuild first."
                 raise InputError(msg)
             try:
-                return _Served(version.name, version.manifest, version.open(check=self._check, mapped=self._mapped))
+                opened = version.open(check=self._check, mapped=self._mapped)
+                return Served(version.name, version.manifest, opened, self._beside(version))
             except EmbsearchError:
                 if self._folder.served_name() == version.name:
                     raise

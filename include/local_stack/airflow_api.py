@@ -30,10 +30,14 @@ class AirflowApi:
         ServiceUnavailable: Airflow does not answer.
     """
 
-    def __init__(self, url: str, user: str, password: str, *, time_out: float = 30.0) -> None:
+    def __init__(
+        self, url: str, user: str = "", password: str = "", *, token: str | None = None, time_out: float = 30.0
+    ) -> None:
+        """Log in, unless there is a ``token`` that Airflow has given out before."""
         self._url = url
         self._client = httpx.Client(base_url=url, timeout=time_out, trust_env=False)
-        token = self._call("POST", "/auth/token", {"username": user, "password": password})["access_token"]
+        if token is None:
+            token = str(self._call("POST", "/auth/token", {"username": user, "password": password})["access_token"])
         self._client.headers["Authorization"] = f"Bearer {token}"
 
     def __enter__(self) -> Self:
@@ -50,6 +54,19 @@ class AirflowApi:
         """
         body = {"logical_date": None, "conf": dict(conf or {})}
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """One run of a DAG.
+
+        Raises:
+            InputError: there is none.
+        """
+        answer: dict[str, Any] = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")
+        return answer
+
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether a DAG is paused, so that its runs wait."""
+        return bool(self._call("GET", f"/api/v2/dags/{dag_id}")["is_paused"])
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """The runs of a DAG, the latest first, at most 100."""

@@ -9,12 +9,15 @@ from pydantic import SecretStr
 from include.local_stack import mariadb
 from include.local_stack.passwords import passwords
 from include.local_stack.ports import PortNeed
-from include.settings import LOGINS, PREFIX, Settings
+from include.settings import LOGINS, PREFIX, PROJECT_ROOT, Settings
 
 ADDRESS = "127.0.0.1"
 # What runs work on until their owner says otherwise.
-DEMO = {
+DEMO: dict[str, object] = {
     "model": "minilm",
+    "images_model": "picture_features",
+    "images_roots": "data/demo/images",
+    "images_v1_dir": PROJECT_ROOT / "data" / "demo" / "images",
     "keywords": "data/demo/keywords.txt",
     "products": "data/demo/products.txt",
     "daily_products": "data/demo/daily/products_{date}.txt",
@@ -26,10 +29,11 @@ PORTS = {
     "triton_metrics_port": ("kserve_url",),
     "es_http_port": ("es_url",),
     "es_transport_port": ("es_url",),
-    "mariadb_port": ("mysql_url", "backup_mysql_url"),
+    "mariadb_port": ("mysql_url", "backup_mysql_url", "images_mysql_url"),
     "redis_port": ("redis_url",),
 }
-NOT_FOR_TASKS = ("mysql_owner_user", "mysql_owner_password")
+OWNERS = ("mysql_owner_user", "mysql_owner_password")
+NOT_FOR_TASKS = (*OWNERS, *(f"images_{name}" for name in OWNERS))
 
 
 def served_settings(settings: Settings) -> Settings:
@@ -64,6 +68,9 @@ def with_logins(settings: Settings) -> Settings:
         values |= {"mysql_owner_user": mariadb.OWNER, "mysql_owner_password": owner}
     if is_ours(settings, "backup_mysql_url"):
         values |= {"backup_mysql_user": mariadb.READER, "backup_mysql_password": reader}
+    if is_ours(settings, "images_mysql_url"):
+        values |= {"images_mysql_user": mariadb.READER, "images_mysql_password": reader}
+        values |= {"images_mysql_owner_user": mariadb.OWNER, "images_mysql_owner_password": owner}
     if is_ours(settings, "redis_url"):
         values["redis_password"] = SecretStr(
             passwords(settings.local_dir / "redis" / "passwords.json", "default")["default"]
@@ -83,13 +90,15 @@ def _own_addresses(settings: Settings) -> dict[str, str]:
         "es_url": f"http://{ADDRESS}:{settings.es_http_port}",
         "mysql_url": f"{mysql}/{mariadb.DATABASES[0]}",
         "backup_mysql_url": f"{mysql}/{mariadb.DATABASES[1]}",
+        "images_mysql_url": f"{mysql}/{mariadb.IMAGES}",
         "redis_url": f"redis://{ADDRESS}:{settings.redis_port}/0",
     }
 
 
 def env_file(settings: Settings) -> str:
     """The text of ``stack.env``: where the services are, and nothing secret."""
-    names = ["kserve_url", "kserve_grpc_url", "es_url", "mysql_url", "backup_mysql_url", "redis_url", "qdrant_url"]
+    names = ["kserve_url", "kserve_grpc_url", "es_url", "mysql_url", "backup_mysql_url", "images_mysql_url"]
+    names += ["redis_url", "qdrant_url"]
     head = "# Written by `make up`; the environment's EMBSEARCH_… variables come before these."
     return _lines(head, {name: getattr(settings, name) for name in (*names, *DEMO, *_port_fields())})
 

@@ -176,8 +176,8 @@ def _elasticsearch(settings: Settings) -> Service:
 
 
 def _has_mariadb(settings: Settings) -> bool:
-    """One server is both the MySQL and the backup MySQL of the stack."""
-    return is_ours(settings, "mysql_url") or is_ours(settings, "backup_mysql_url")
+    """One server has all databases of the stack."""
+    return any(is_ours(settings, url) for url in ("mysql_url", "backup_mysql_url", "images_mysql_url"))
 
 
 def _mariadb(settings: Settings) -> Service:

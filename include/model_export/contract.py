@@ -57,4 +57,5 @@ CONTRACTS: dict[Kind, Contract] = {
     "clap_text": Contract(_TOKENS, (_VECTOR,)),
     "clip_image": Contract((_PIXELS,), (_VECTOR,)),
     "clap_audio": Contract((_MEL,), (_VECTOR,)),
+    "image_features": Contract((_PIXELS,), (_VECTOR,)),
 }

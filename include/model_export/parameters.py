@@ -9,7 +9,8 @@ from pydantic import Field
 from include import fields
 from include.model_export.manifest import Precision
 from include.parameters import Parameters
-from include.settings import TritonRuntime, get_settings
+from include.settings import get_settings
+from include.settings.values import TritonRuntime
 
 
 class Form(TypedDict):

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, ClapModel, CLIPModel
 from include.catalog.models import ModelSpec
 from include.model_export.items import Encoded, Encoder, Item, Vectors
 from include.model_export.manifest import AudioPreprocess, Preprocess
+from include.model_export.picture_reference import picture_vector, read_shape
 from include.model_export.processor import load_feature_extractor, load_image_processor
 
 BATCH = 16
@@ -26,6 +27,8 @@ def load_source(spec: ModelSpec, folder: Path, preprocess: Preprocess | None) ->
     """The source model of ``spec``, in float32, with its own tokenizer or processor."""
     if spec.kind in ("text", "text_sparse"):
         return _sentence_encoder(spec, folder)
+    if spec.kind == "image_features":
+        return _picture_features(folder)
     model = (CLIPModel if spec.kind.startswith("clip_") else ClapModel).from_pretrained(str(folder)).eval()
     inputs = _joint_inputs(spec, folder, preprocess)
     features = {
@@ -40,6 +43,26 @@ def load_source(spec: ModelSpec, folder: Path, preprocess: Preprocess | None) ->
         return Encoded(_of_length_one(vectors.numpy()) if spec.normalize else vectors.numpy())
 
     return embed
+
+
+def _picture_features(folder: Path) -> Encoder:
+    """The definition in numpy, on pictures as the folder's own processor prepares them."""
+    shape, inputs = read_shape(folder), _image_inputs(folder)
+
+    def embed(items: Sequence[Item]) -> Encoded:
+        pictures = inputs(items)["pixel_values"].numpy()
+        return Encoded(np.stack([picture_vector(picture, shape) for picture in pictures]).astype(np.float32))
+
+    return embed
+
+
+def _image_inputs(folder: Path) -> Any:
+    import io  # noqa: PLC0415
+
+    processor = load_image_processor(folder)
+    return lambda items: processor(
+        images=[Image.open(io.BytesIO(cast(bytes, item))) for item in items], return_tensors="pt"
+    )
 
 
 def _of_length_one(vectors: Vectors) -> Vectors:
@@ -57,12 +80,7 @@ def _joint_inputs(spec: ModelSpec, folder: Path, preprocess: Preprocess | None) 
 
         return of_sounds
     if preprocess is not None:
-        import io  # noqa: PLC0415
-
-        processor = load_image_processor(folder)
-        return lambda items: processor(
-            images=[Image.open(io.BytesIO(cast(bytes, item))) for item in items], return_tensors="pt"
-        )
+        return _image_inputs(folder)
     tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=True)
     return lambda items: tokenizer(
         list(items), padding=True, truncation=True, max_length=spec.max_length, return_tensors="pt"

@@ -14,6 +14,8 @@ from include.catalog.models import Kind, ModelSpec
 from include.errors import InputError
 from include.model_export.contract import CONTRACTS
 from include.model_export.manifest import AudioPreprocess, ImagePreprocess, Preprocess
+from include.model_export.picture_reference import read_shape
+from include.model_export.picture_tower import PictureFeatures
 
 SPARSE_HEAD = "sparse_linear.pt"
 
@@ -161,4 +163,5 @@ _MODULES: dict[Kind, Callable[[ModelSpec, Path, torch.dtype], torch.nn.Module]] 
     "clip_image": _joint(CLIPModel, "vision", "visual_projection"),
     "clap_text": _joint(ClapModel, "text", "text_projection"),
     "clap_audio": _joint(ClapModel, "audio", "audio_projection"),
+    "image_features": lambda _, source, dtype: PictureFeatures(read_shape(source), half=dtype == torch.float16),
 }

@@ -60,6 +60,15 @@ class MysqlConnection:
         return cls._of("backup_mysql", settings)
 
     @classmethod
+    def images(cls, settings: Settings) -> Self:
+        """The database of images.
+
+        Raises:
+            InputError: the URL cannot be understood.
+        """
+        return cls._of("images_mysql", settings)
+
+    @classmethod
     def _of(cls, prefix: str, settings: Settings) -> Self:
         url: str = getattr(settings, f"{prefix}_url")
         password: SecretStr | None = getattr(settings, f"{prefix}_password")
@@ -73,10 +82,12 @@ class MysqlConnection:
 
     def owned(self, settings: Settings) -> MysqlConnection:
         """The same database by the login that may make tables, where the settings have one."""
-        if settings.mysql_owner_user is None:
+        prefix = "images_mysql" if self.settings == "images_mysql" else "mysql"
+        user: str | None = getattr(settings, f"{prefix}_owner_user")
+        password: SecretStr | None = getattr(settings, f"{prefix}_owner_password")
+        if user is None:
             return self
-        password = settings.mysql_owner_password
-        return replace(self, user=settings.mysql_owner_user, password=password.get_secret_value() if password else None)
+        return replace(self, user=user, password=password.get_secret_value() if password else None)
 
     @property
     def url(self) -> str:

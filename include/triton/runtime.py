@@ -52,9 +52,10 @@ def served_as(manifest: Manifest, asked: Runtime | None, cpu: Cpu) -> tuple[Runt
     if asked in ("packed", "tensorrt"):
         _check_for_gpu(manifest, asked)
         return asked, "fp16"
-    plain = manifest.precision == "fp32" and not manifest.fused
+    # Histograms are sums of small differences, which bfloat16 loses.
+    plain = manifest.precision == "fp32" and not manifest.fused and manifest.kind != "image_features"
     if asked == "openvino" and not plain:
-        made = "fused" if manifest.fused else f"exported in {manifest.precision}"
+        made = "fused" if manifest.fused else f"exported in {manifest.precision} as {manifest.kind}"
         msg = (
             f"Model {manifest.name} was {made}, which runtime openvino does not serve. "
             "Deploy it with runtime onnxruntime, or export it in fp32 without fusion."

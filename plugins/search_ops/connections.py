@@ -15,6 +15,8 @@ ELASTICSEARCH_CONNECTION = "elasticsearch_default"
 QDRANT_CONNECTION = "qdrant_default"
 MYSQL_CONNECTION = "mysql_default"
 BACKUP_MYSQL_CONNECTION = "mysql_backup"
+IMAGES_MYSQL_CONNECTION = "mysql_images"
+IMAGES_STORE_CONNECTION = "images_store"
 REDIS_CONNECTION = "redis_default"
 
 
@@ -57,6 +59,22 @@ def backup_mysql_settings(connection: Connection) -> dict[str, Any]:
     return _of_mysql(connection, "backup_mysql")
 
 
+def images_mysql_settings(connection: Connection) -> dict[str, Any]:
+    """The same of the MySQL that holds the images."""
+    return _of_mysql(connection, "images_mysql")
+
+
+def images_store_settings(connection: Connection) -> dict[str, Any]:
+    """Key (login) and secret (password) of an ``aws`` connection; extra: ``endpoint_url``, ``region_name``."""
+    extra = connection.extra_dejson
+    return _given(
+        images_s3_key=connection.login and SecretStr(connection.login),
+        images_s3_secret=connection.password and SecretStr(connection.password),
+        images_s3_endpoint=extra.get("endpoint_url"),
+        images_s3_region=extra.get("region_name"),
+    )
+
+
 def redis_settings(connection: Connection) -> dict[str, Any]:
     """Host, port, login of a ``redis`` connection; extra: ``db``, ``ssl``, ``ssl_ca_certs``."""
     extra = connection.extra_dejson
@@ -91,6 +109,8 @@ _READERS: dict[str, Callable[[Connection], dict[str, Any]]] = {
     QDRANT_CONNECTION: qdrant_settings,
     MYSQL_CONNECTION: mysql_settings,
     BACKUP_MYSQL_CONNECTION: backup_mysql_settings,
+    IMAGES_MYSQL_CONNECTION: images_mysql_settings,
+    IMAGES_STORE_CONNECTION: images_store_settings,
     REDIS_CONNECTION: redis_settings,
 }
 

@@ -14,8 +14,8 @@ from include.parameters import Parameters
 def form(kind: type[Parameters], **defaults: Any) -> dict[str, Param]:
     """One typed, bounded, documented field for each parameter of ``kind``; ``defaults`` replace its own.
 
-    The page that triggers a run takes an empty field for ``null`` and a ``null`` for an error unless the type allows it:
-    one that may be empty therefore allows both, and :func:`filled` makes an empty text of it again.
+    The page that triggers a run takes an empty field for ``null``, and a ``null`` for an error unless the type allows
+    it: one that may be empty therefore allows both, and :func:`filled` makes an empty text of it again.
     """
     fields = {}
     for name, schema in kind.schemas().items():

@@ -98,6 +98,9 @@ def started(folder: Path, exported: Path) -> Iterator[RunningStack]:
         "keywords": str(folder / "keywords.txt"),
         "products": str(folder / "products.txt"),
         "daily_products": str(folder / "daily_{date}.txt"),
+        "documents": str(folder / "documents_{date}"),
+        "images_roots": str(folder / "pictures"),
+        "images_v1_dir": str(folder / "pictures"),
     }
     own = Settings(_env_file=None, **{**own.model_dump(include=own.model_fields_set), **files})
     write_texts(folder / "keywords.txt", "keywords", KEYWORDS, language="en", seed=0)

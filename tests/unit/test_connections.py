@@ -8,7 +8,13 @@ import pytest
 from airflow.sdk import Connection
 
 from include.settings import Settings
-from search_ops.connections import backup_mysql_settings, mysql_settings, redis_settings
+from search_ops.connections import (
+    backup_mysql_settings,
+    images_mysql_settings,
+    images_store_settings,
+    mysql_settings,
+    redis_settings,
+)
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 
@@ -64,3 +70,16 @@ def test_a_connection_to_redis_may_ask_for_tls_and_another_database() -> None:
         None,
         "/etc/ca.pem",
     )
+
+
+def test_connections_to_images_name_their_database_and_their_store() -> None:
+    database = Connection(conn_id="mysql_images", conn_type="mysql", host="db", login="me", password="pw")
+    found = Settings(**images_mysql_settings(database))
+    assert (found.images_mysql_url, found.images_mysql_user) == ("mysql://db:3306/embsearch_images", "me")
+    extra = json.dumps({"endpoint_url": "http://minio:9000", "region_name": "eu-west-1"})
+    store = Connection(conn_id="images_store", conn_type="aws", login="key", password="secret", extra=extra)
+    read = Settings(**images_store_settings(store))
+    assert (read.images_s3_endpoint, read.images_s3_region) == ("http://minio:9000", "eu-west-1")
+    assert (str(read.images_s3_key), str(read.images_s3_secret)) == ("**********", "**********")
+    assert read.images_s3_secret is not None
+    assert read.images_s3_secret.get_secret_value() == "secret"

@@ -12,7 +12,7 @@ import pytest
 from include.settings import PROJECT_ROOT
 
 TARGETS = re.findall(r"^([a-z-]+):", (PROJECT_ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-DOCUMENTED = {"demo", "demo-faiss", "test", "help", "up", "status", "logs", "down", "bench"}
+DOCUMENTED = {"demo", "demo-faiss", "demo-images", "test", "help", "up", "status", "logs", "down", "bench"}
 
 
 def make(*words: str) -> str:

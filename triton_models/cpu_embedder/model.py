@@ -65,7 +65,7 @@ def encoder_of(parameters):
         from packed_texts import PackedTexts  # noqa: PLC0415 — only what is used takes memory
 
         return PackedTexts
-    if kind == "clip_image":
+    if kind in ("clip_image", "image_features"):
         from media import Images  # noqa: PLC0415
 
         return Images

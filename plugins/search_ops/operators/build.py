@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.parameters import Parameters
 from include.settings import Settings
 from search_ops.connections import settings_with_connections
-from search_ops.run_context import event_extras, parameters_of, run_date, run_of, tell, whole_when_caused
+from search_ops.run_context import event_extras, parameters_of_each, run_date, run_of, tell, whole_when_caused
 
 CHATTY = ("elastic_transport", "httpx", "urllib3")
 
@@ -37,6 +37,8 @@ class PlanOperator(SearchOperator):
 
     :param follows: parameters that an asset event must agree with; a run none of whose events does is skipped: a model
         that is deployed beside the served one must not take the served collection over.
+    :param inherits: parameters that are taken from the asset event that caused the run, where it has them; of several
+        events from the last.
     :param dated: parameters in which ``{date}`` stands for the run's day, YYYY-MM-DD in the DAG's time zone.
     :param skip_without_input: skip the run when the input file does not exist.
     """
@@ -48,12 +50,14 @@ class PlanOperator(SearchOperator):
         self,
         *,
         follows: Sequence[str] = (),
+        inherits: Sequence[str] = (),
         dated: Sequence[str] = (),
         skip_without_input: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.follows = follows
+        self.inherits = inherits
         self.dated = dated
         self.skip_without_input = skip_without_input
 
@@ -62,7 +66,7 @@ class PlanOperator(SearchOperator):
         from include.workflow import load_workflow  # noqa: PLC0415 — a DAG file must parse quickly
 
         workflow = load_workflow(self.workflow)
-        parameters = parameters_of(context, workflow.PARAMETERS, settings=self.settings)
+        parameters = self._parameters(context, workflow.PARAMETERS)
         self._skip_foreign(parameters, context)
         parameters = whole_when_caused(parameters, context)
         day = f"{run_date(context).astimezone(context['dag'].timezone):%Y-%m-%d}"
@@ -74,6 +78,13 @@ class PlanOperator(SearchOperator):
         context["ti"].xcom_push("build", build.uri)
         context["ti"].xcom_push("counts", build.input.counts.as_dict())
         return list(range(len(build.task_ranges(self.settings.mapped_tasks))))
+
+    def _parameters(self, context: Mapping[str, Any], kind: type[Parameters]) -> Parameters:
+        *others, parameters = parameters_of_each(context, kind, settings=self.settings, inherits=self.inherits)
+        for other in others:
+            left = {name: getattr(other, name) for name in self.inherits}
+            self.log.warning("Several events caused this run; for that of %s start a run by hand.", left)
+        return parameters
 
     def _skip_foreign(self, parameters: Parameters, context: Mapping[str, Any]) -> None:
         """Skip a run all of whose events are about something else."""

@@ -36,6 +36,7 @@ class TritonDeployModelOperator(SearchOperator):
         from dataclasses import asdict  # noqa: PLC0415
 
         from include.errors import EmbsearchError, TransientError  # noqa: PLC0415
+        from include.images.served_models import with_images  # noqa: PLC0415
         from include.model_export.launch import exported_folder  # noqa: PLC0415
         from include.triton.beside import needed_fingerprints  # noqa: PLC0415
         from include.triton.deploy import deploy  # noqa: PLC0415
@@ -43,11 +44,12 @@ class TritonDeployModelOperator(SearchOperator):
         inherits = ("model", "precision", "fuse")
         done: list[dict[str, Any]] = []
         failed: list[EmbsearchError] = []
+        needed = with_images(needed_fingerprints(self.settings), self.settings)
         for asked in parameters_of_each(context, DeployParameters, settings=self.settings, inherits=inherits):
             settings = self.settings.model_copy(update={"triton_runtime": asked.runtime})
             try:
                 folder = exported_folder(asked.model, settings, **asked.form)
-                done.append(asdict(deploy(folder, settings, needed=needed_fingerprints(settings))))
+                done.append(asdict(deploy(folder, settings, needed=needed)))
             except EmbsearchError as error:
                 self.log.error("%s in %s: %s", asked.model, asked.precision, error)  # noqa: TRY400 — it is raised below
                 failed.append(error)
@@ -66,6 +68,7 @@ class TritonRollbackOperator(SearchOperator):
         """Return the served version and the probe's figures."""
         from dataclasses import asdict  # noqa: PLC0415
 
+        from include.images.served_models import with_images  # noqa: PLC0415
         from include.triton.beside import needed_fingerprints  # noqa: PLC0415
         from include.triton.deploy import rollback  # noqa: PLC0415
 
@@ -75,7 +78,7 @@ class TritonRollbackOperator(SearchOperator):
             self.settings,
             to_version=asked.version or None,
             run_key=run_of(context).key,
-            needed=needed_fingerprints(self.settings),
+            needed=with_images(needed_fingerprints(self.settings), self.settings),
         )
         summary = asdict(done)
         tell(context, self.outlets, summary)

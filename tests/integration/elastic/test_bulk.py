@@ -168,6 +168,18 @@ def test_a_server_that_refuses_for_now_gets_smaller_batches_and_then_everything(
     assert refused[1] > refused[0]
 
 
+@pytest.mark.parametrize("characters", [100_000, 300_000])  # too much with what it costs inside, too much as it is
+def test_what_a_server_takes_not_even_alone_is_a_dead_letter_at_once(
+    secured_elasticsearch: SecuredElasticsearch, make_index: MakeIndex, dead_letters: Path, characters: int
+) -> None:
+    with connect(secured_elasticsearch.connection) as client:
+        writer = BulkWriter(client, make_index(client), run_id="run", dead_letters=dead_letters, deadline_seconds=5)
+        counts = writer.write([keyword(1), keyword(2, "some words " * (characters // 11)), keyword(3)])
+    assert counts == BulkCounts(indexed=2, dead=1)
+    (letters,) = inventory(dead_letters)
+    assert letters.reasons == {"es_rejected_execution_exception": 1}
+
+
 def test_a_restart_in_the_middle_of_a_load_loses_nothing(
     elasticsearch: ElasticsearchServer, es_client: Elasticsearch, make_index: MakeIndex, dead_letters: Path
 ) -> None:

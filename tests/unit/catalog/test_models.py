@@ -61,6 +61,7 @@ def test_the_catalogue_ships_every_kind_of_model() -> None:
         "clip_image": ("clip_image", "image", "projection", 512),
         "clap_text": ("clap_text", "text", "projection", 512),
         "clap_audio": ("clap_audio", "audio", "projection", 512),
+        "picture_features": ("image_features", "image", "projection", 144),
     }
 
 

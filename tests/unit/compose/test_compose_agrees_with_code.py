@@ -58,6 +58,7 @@ def test_settings_are_valid_and_lead_to_services(bare_settings: None, services: 
     listening = {"triton": {8080, 8001}, "qdrant": {6333}, "elasticsearch": {9200}, "mariadb": {3306}}
     listening["playlist-redis"] = {6379}
     stores = (settings.qdrant_url, settings.es_url, settings.mysql_url, settings.backup_mysql_url, settings.redis_url)
+    stores += (settings.images_mysql_url,)
     for url in (settings.kserve_url, settings.kserve_grpc_url, *stores):
         host, _, port = url.rpartition("//")[2].partition("/")[0].partition(":")
         assert int(port) in listening[host], url
@@ -108,19 +109,23 @@ def test_connections_say_the_same_as_the_settings(
     environment = services["airflow-worker"]["environment"]
     settings = Settings(**embsearch(services["airflow-worker"]))  # type: ignore[arg-type]
     secrets = {"es_user", "es_password", "es_ca_certs", "qdrant_api_key", "redis_password"}
-    secrets |= {f"{prefix}mysql_{part}" for prefix in ("", "backup_") for part in ("user", "password")}
+    secrets |= {f"{prefix}mysql_{part}" for prefix in ("", "backup_", "images_") for part in ("user", "password")}
+    secrets |= {"images_s3_key", "images_s3_secret"}
     for name, value in environment.items():
         if name.startswith("AIRFLOW_CONN_") or (name.startswith("EMBSEARCH_") and name[10:].lower() not in secrets):
             monkeypatch.setenv(name, value)
     assert connections.settings_with_connections() == settings
 
 
-def test_tasks_may_only_read_mysql_and_the_owner_is_known_to_the_server_alone(
+def test_tasks_write_the_images_alone_in_mysql_and_the_owner_is_known_to_the_server_alone(
     services: dict[str, dict[str, Any]], environment: dict[str, str]
 ) -> None:
     script = (PROJECT_ROOT / "docker/mariadb/databases.sh").read_text(encoding="utf-8")
+    assert re.findall(r"GRANT SELECT ON \\`(\w+)", script) == ["music"], "of the rest it writes the images alone"
     assert re.findall(r"GRANT (.+) ON .+ TO '(\w+)'", script) == [
         ("SELECT", "embsearch"),
+        ("SELECT, INSERT, UPDATE, DELETE", "embsearch"),
+        ("ALL PRIVILEGES", "embsearch_owner"),
         ("ALL PRIVILEGES", "embsearch_owner"),
     ]
     told = {name for name, _, value in environments(services) if environment["MARIADB_OWNER_PASSWORD"] in value}

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from include.elastic.bulk_items import Outcome, Unsendable, encode, outcome
+from include.elastic.bulk_items import Outcome, Unsendable, encode, never_fits, outcome
 from include.elastic.documents import Document
 
 
@@ -61,3 +61,10 @@ def test_what_would_spoil_a_request_is_found_before_it_is_sent(document: Documen
 def test_outcome_of_an_item(status: int, kind: str, expected: Outcome) -> None:
     answer = {"status": status, **({"error": {"type": kind, "reason": "…"}} if kind else {})}
     assert outcome(answer) is expected
+
+
+def test_only_what_is_more_than_the_server_ever_takes_never_fits() -> None:
+    reason = "primary operation [coordinating_and_primary_bytes=34, primary_operation_bytes={}, max_primary_bytes=50]"
+    assert never_fits(reason.format(51))
+    assert not never_fits(reason.format(50))
+    assert not never_fits("rejected execution of a search: the queue is full")

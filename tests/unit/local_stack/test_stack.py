@@ -90,7 +90,7 @@ def test_logins_of_own_servers_are_in_a_file_of_their_own_which_settings_read(tm
     (tmp_path / "stack.env").write_text(env_file(served))
     (tmp_path / "secrets.env").write_text(secrets_file(served))
     read = Settings(_env_file=(tmp_path / "stack.env", tmp_path / "secrets.env"), local_dir=tmp_path)
-    for name in ("mysql", "mysql_owner", "backup_mysql", "redis"):
+    for name in ("mysql", "mysql_owner", "backup_mysql", "images_mysql", "images_mysql_owner", "redis"):
         password = getattr(served, f"{name}_password").get_secret_value()
         assert len(password) >= 32
         assert password == getattr(read, f"{name}_password").get_secret_value()
@@ -109,7 +109,7 @@ def test_tasks_do_not_learn_the_login_that_may_change_tables(tmp_path: Path) -> 
 def test_a_mysql_elsewhere_keeps_its_login_and_needs_no_port_here(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name in ("MYSQL", "BACKUP_MYSQL"):
+    for name in ("MYSQL", "BACKUP_MYSQL", "IMAGES_MYSQL"):
         monkeypatch.setenv(f"EMBSEARCH_{name}_URL", "mysql://db:3306/tunes")
     monkeypatch.setenv("EMBSEARCH_MYSQL_USER", "reader")
     served = with_logins(served_settings(Settings(local_dir=tmp_path)))

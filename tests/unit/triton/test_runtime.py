@@ -77,3 +77,10 @@ def test_a_fused_graph_runs_on_onnx_runtime_alone() -> None:
 def test_openvino_is_refused_for_a_file_that_it_does_not_serve(precision: str) -> None:
     with pytest.raises(InputError, match=f"Model m was exported in {precision}"):
         served_as(manifest(precision=precision), "openvino", AMX)
+
+
+def test_histograms_are_never_computed_in_bfloat16() -> None:
+    features = manifest(kind="image_features")
+    assert served_as(features, None, AMX) == ("onnxruntime", "fp32")
+    with pytest.raises(InputError, match="image_features, which runtime openvino does not serve"):
+        served_as(features, "openvino", AMX)

@@ -1,0 +1,1 @@
+"""Documents: cut into chunks, indexed as text, searched by keywords, results merged."""

@@ -1,0 +1,151 @@
+"""Documents of a user: a folder, a file or Parquet, each either something to index or a reason why not."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+from pathlib import Path
+from typing import Any
+
+from include.errors import InputError
+from include.settings import PROJECT_ROOT
+
+# What no text is searched by and what would spoil a log or a page: control characters but tab and line ends.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+KEPT_CHARACTERS = 200  # of what is said of a document that is set aside
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """A document as its owner gave it, cleaned."""
+
+    id: str
+    title: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A document that cannot be indexed, and why; what is served of it stays as it is."""
+
+    id: str
+    reason: str  # a short name, by which they are counted
+    detail: str = ""
+    identified: bool = True  # False: ``id`` says where it stands, for its own could not be read
+
+
+Found = SourceDocument | SetAside
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a Parquet file."""
+
+    id: str = "id"
+    title: str = "title"
+    text: str = "text"
+    metadata: str = "metadata"
+
+
+def clean(text: str) -> str:
+    """The text with one kind of line ends, a space for each control character, U+FFFD for each lone surrogate."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text))
+
+
+def document_of(value: Any, *, where: str, fallback_id: str = "") -> Found:
+    """The document that a row or a JSON object is.
+
+    It has ``id``, ``title``, ``text`` (or ``content``, or ``parts``: several texts; the first that is not empty),
+    ``metadata``.
+    """
+    if not isinstance(value, Mapping):
+        detail = f"{where}: not an object with id, title and text"
+        return SetAside(fallback_id or where, "not_a_document", detail, identified=bool(fallback_id))
+    name = value.get("id", value.get("document_id"))
+    if name is None or name == "":
+        name = fallback_id
+    if not isinstance(name, str | int) or isinstance(name, bool) or name == "":
+        return SetAside(where, "no_id", f"{where}: id is {str(name)[:KEPT_CHARACTERS]!r}", identified=False)
+    identity = clean(str(name))
+    texts = next((value[key] for key in ("text", "content", "parts") if value.get(key) not in (None, "", [])), "")
+    parts = texts if isinstance(texts, list | tuple) else [texts]
+    if not all(isinstance(part, str) for part in parts):
+        return SetAside(identity, "not_text", f"{where}: its text is neither text nor a list of texts")
+    title, metadata = value.get("title"), value.get("metadata")
+    metadata = {} if metadata is None else metadata
+    if problem := _problem_of_metadata(metadata):
+        return SetAside(identity, "bad_metadata", f"{where}: {problem}")
+    try:
+        kept = {"source": where, **_as_json(metadata)}
+    except RecursionError:
+        return SetAside(identity, "bad_metadata", f"{where}: its metadata are nested too deeply")
+    name_of_it = " ".join(clean("" if title is None else str(title)).split())
+    return SourceDocument(identity, name_of_it, clean("\n\n".join(parts)), kept)
+
+
+def read_documents(path: str | Path, columns: Columns, *, max_bytes: int) -> Iterator[Found]:
+    """The documents of a folder (in the order of their paths), of a file, or of Parquet, one at a time.
+
+    In a folder, the path below it is the id, such as ``ja/tent.md``; a document of JSON has its own. Files whose ending
+    says no kind of document are passed over.
+
+    Raises:
+        InputError: there is no such file or folder, nothing in it is a document, or a column is missing.
+    """
+    from include.fulltext.files import FILE_KINDS, read_file  # noqa: PLC0415 — it builds on this module
+
+    root = Path(path) if Path(path).is_absolute() else PROJECT_ROOT / path
+    if root.is_file():
+        yield from read_file(root, root.name, columns, max_bytes=max_bytes)
+        return
+    if not root.is_dir():
+        msg = f"Documents {root} do not exist. Give a folder, a file, or Parquet."
+        raise InputError(msg)
+    paths = (path for path in sorted(root.rglob("*")) if path.suffix.lower() in FILE_KINDS and path.is_file())
+    any_found = False
+    for file in paths:
+        name = file.relative_to(root).as_posix()
+        if any(part.startswith(".") for part in name.split("/")):
+            continue
+        any_found = True
+        yield from read_file(file, name, columns, max_bytes=max_bytes)
+    if not any_found:
+        msg = f"Folder {root} has no document: no file ends in {', '.join(FILE_KINDS)}."
+        raise InputError(msg)
+
+
+def _problem_of_metadata(metadata: Any) -> str:
+    if not isinstance(metadata, Mapping):
+        return "its metadata are not an object"
+    for key in metadata:
+        if not isinstance(key, str) or not key.strip(" .") or ".." in key or key.startswith(".") or key.endswith("."):
+            return f"{str(key)[:KEPT_CHARACTERS]!r} cannot name metadata"
+    for key in ("chat_id", "source"):
+        if isinstance(metadata.get(key), Mapping | list | tuple):
+            return f"metadata.{key} must be one value"
+    return ""
+
+
+def _as_json(value: Any) -> Any:
+    """The value as JSON carries it and gives it back: days as texts, nothing for what is no number."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_as_json(str(key)): _as_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(one) for one in value]
+    if isinstance(value, set | frozenset):
+        return sorted(map(str, value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if value is None or isinstance(value, bool | int) else str(value)

@@ -1,0 +1,1 @@
+"""Images and their neighbours: the tables, the index, the search, temporary images."""

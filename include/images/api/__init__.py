@@ -1,0 +1,1 @@
+"""The image search as a web API: inside Airflow, or alone."""

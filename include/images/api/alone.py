@@ -1,0 +1,78 @@
+"""The API as a server of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+
+from include.errors import SetupError, TransientError
+from include.images.api.access import by_token
+from include.images.api.app import create_app
+from include.images.api.rebuilds import by_settings
+from include.images.api.serving import Serving
+from include.images.parameters import IMAGE_TYPES
+from include.settings import Settings
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 200  # connections; one more is answered with 503
+IDLE_SECONDS = 30
+ENDING_SECONDS = 20  # for requests that are under way when the server is told to stop
+
+
+def serve(settings: Settings, *, host: str, port: int, rebuild: Callable[[], object] | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests under way are answered first.
+
+    ``rebuild`` builds the indexes anew and is called before the first request. When what it needs does not answer, the
+    last saved indexes are served.
+
+    Raises:
+        InputError: no token is set.
+        SetupError: there is no index to serve.
+    """
+    import uvicorn  # noqa: PLC0415
+
+    access = by_token(settings)
+    if rebuild is not None:
+        _rebuilt(rebuild)
+    with Serving(settings) as serving:
+        _check_indexes(serving)
+        app = create_app(serving, access, by_settings(settings), open_docs=True)
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,  # this project's own
+            access_log=False,
+            server_header=False,
+            limit_concurrency=AT_ONCE,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=ENDING_SECONDS,
+        )
+        log.info("Image search at http://%s:%d/docs", host, port)
+        with suppress(KeyboardInterrupt):  # which comes when all requests are answered
+            uvicorn.Server(config).run()
+
+
+def _rebuilt(rebuild: Callable[[], object]) -> None:
+    try:
+        rebuild()
+    except TransientError as error:
+        log.warning("The indexes could not be built anew, so the last saved ones are served: %s", error)
+
+
+def _check_indexes(serving: Serving) -> None:
+    """Raises ``SetupError`` when there is nothing to search; one type of the two is enough."""
+    faults = []
+    for kind in IMAGE_TYPES:
+        try:
+            index = serving.index(kind, serving.edition)
+        except TransientError as error:
+            faults.append(str(error))
+        else:
+            log.info("%s: %s images, version %s", kind, f"{index.size:,}", index.version)
+    if len(faults) == len(IMAGE_TYPES):
+        raise SetupError(" ".join(faults))
+    for fault in faults:
+        log.warning("%s", fault)

@@ -1,0 +1,139 @@
+"""The requests that the API answers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from include.images.api.access import Access, Caller
+from include.images.api.contract import (
+    FoundImage,
+    Health,
+    RebuildRequest,
+    RebuildStarted,
+    RebuildState,
+    Refusal,
+    Registered,
+    RegisterRequest,
+    ResultLinks,
+    SimilarityAnswer,
+)
+from include.images.api.health import HealthCheck
+from include.images.api.query import REQUEST_BODY, Query, read_query
+from include.images.api.rebuilds import Rebuilder
+from include.images.api.serving import Serving
+from include.images.index import ImageIndex, SimilarImage
+from include.images.locations import Location
+from include.images.parameters import TEMPORARY_HOURS
+from include.images.pictures import decode
+from include.images.results import ResultImages, publish, result_images
+
+_MEANINGS = {
+    400: "The request cannot be carried out as it is.",
+    401: "No login, or not a valid one.",
+    403: "No right, or an address outside of what is allowed.",
+    404: "There is no such object or run.",
+    408: "The body did not come in time.",
+    409: "Something else is under way.",
+    413: "Too many bytes or pixels.",
+    415: "A body of another type.",
+    422: "A field is wrong, or the file is no picture.",
+    429: "Too many requests: see Retry-After.",
+    500: "The server failed.",
+    503: "Something that this needs does not answer.",
+}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refusal, "description": meaning} for status, meaning in _MEANINGS.items()
+}
+
+
+class Endpoints:
+    """What each route does."""
+
+    def __init__(self, serving: Serving, rebuilder: Rebuilder) -> None:
+        self._serving, self._rebuilder = serving, rebuilder
+        self._health = HealthCheck(serving)
+
+    async def similarity(self, request: Request) -> SimilarityAnswer:
+        """Find the images most similar to one: by its path, by its storage URL, or uploaded."""
+        query = await read_query(request, self._serving)
+        options = query.options
+        picture = await run_in_threadpool(decode, query.data, self._serving.limits)
+        edition = options.edition or self._serving.edition
+        index = await run_in_threadpool(self._serving.index, options.index_type, edition)
+        found = await self._serving.search(index, query.data, options.top_k)
+        drawn = None
+        if options.result_images != "none" and found:
+            embed = self._serving.embedding_in_thread(index.model)
+            vector = await run_in_threadpool(index.vector, found[0].image_id)
+            drawn = await run_in_threadpool(result_images, picture, vector, embed)
+        links = await run_in_threadpool(self._linked, drawn, as_url=options.result_images == "url") if drawn else None
+        return _answer(query, index, found, links)
+
+    async def rebuild(self, request: Request, asked: RebuildRequest) -> RebuildStarted:
+        """Start building one index or all anew, as a run of DAG `image_index`."""
+        caller: Caller = request.state.caller
+        run_id = await run_in_threadpool(self._rebuilder.start, asked.index_type, caller)
+        return RebuildStarted(task_id=run_id, index_type=asked.index_type)
+
+    async def rebuild_state(self, request: Request, run_id: str) -> RebuildState:
+        """How a rebuild is."""
+        return await run_in_threadpool(self._rebuilder.state, run_id, request.state.caller)
+
+    async def register(self, asked: RegisterRequest) -> Registered:
+        """Record a temporary image; its row and its object are deleted after a day."""
+        image_id = await run_in_threadpool(self._register, asked)
+        return Registered(image_id=image_id, delete_after=datetime.now(UTC) + timedelta(hours=TEMPORARY_HOURS))
+
+    async def health(self) -> Health:
+        """Whether searches work, and what behind them does not answer."""
+        return await self._health.now()
+
+    def _register(self, asked: RegisterRequest) -> int:
+        from include.images.database import ImageDatabase  # noqa: PLC0415 — takes half a second to import
+
+        url = Location.of(asked.storage_url).url
+        self._serving.store.stat(url)  # allowed, and there
+        with ImageDatabase.from_settings(self._serving.settings, retry_seconds=0) as database:
+            return database.register(url, asked.product_code, asked.defect_code, image_type=asked.image_type)
+
+    def _linked(self, drawn: ResultImages, *, as_url: bool) -> ResultLinks:
+        if as_url:
+            return ResultLinks(**publish(drawn, self._serving.store, self._serving.settings.images_result_store))
+        encoded = {name: base64.b64encode(getattr(drawn, name)).decode() for name in ("heat_map", "overlay")}
+        return ResultLinks(**encoded)
+
+
+def routes(endpoints: Endpoints, access: Access, paced: Callable[..., None]) -> APIRouter:
+    """The routes with who may use them; a body is read only when its sender may send it."""
+    router = APIRouter(responses=REFUSALS)
+
+    def add(path: str, endpoint: Callable[..., Any], method: str, who: Callable[..., Any], **more: Any) -> None:
+        needed = [Depends(who), Depends(paced)]
+        router.add_api_route(path, endpoint, methods=[method], dependencies=needed, **more)
+
+    add(
+        "/similarity", endpoints.similarity, "POST", access.search, tags=["search"],
+        openapi_extra={"requestBody": REQUEST_BODY}, response_model_exclude_none=False,
+    )  # fmt: skip
+    add("/index/rebuild", endpoints.rebuild, "POST", access.write, tags=["index"], status_code=202)
+    add("/index/rebuild/{run_id}", endpoints.rebuild_state, "GET", access.watch, tags=["index"])
+    add("/api/worker/image/register", endpoints.register, "POST", access.write, tags=["images"], status_code=201)
+    add("/health", endpoints.health, "GET", access.search, tags=["health"])
+    return router
+
+
+def _answer(query: Query, index: ImageIndex, found: list[SimilarImage], links: ResultLinks | None) -> SimilarityAnswer:
+    return SimilarityAnswer(
+        query_image=query.name,
+        index_type=query.options.index_type,
+        edition=index.edition,
+        version=found[0].version if found else index.version,
+        results=[FoundImage.model_validate(each.as_dict()) for each in found],
+        result_images=links,
+    )

@@ -1,0 +1,88 @@
+"""Temporary images that are a day old: the object goes first, then the row, so that none is forgotten half-way."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from include.errors import EmbsearchError, FatalError, TransientError
+from include.generations.counts import Counts
+from include.images.database import ImageDatabase, TemporaryImage
+from include.images.objects import ObjectStore
+from include.images.parameters import ImageCleanupParameters
+from include.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PAGE = 500
+TOLD = 5  # failures, in the error
+FAILED = "object not deleted"
+
+
+@dataclass
+class _Done:
+    read: int = 0
+    deleted: int = 0
+    objects: Counter[str] = field(default_factory=Counter)  # deleted, gone before, still used
+    failures: dict[int, EmbsearchError] = field(default_factory=dict)
+
+
+def clean_up(parameters: ImageCleanupParameters, now: datetime, settings: Settings) -> dict[str, Any]:
+    """Delete the temporary images that were registered more than ``parameters.hours`` before ``now``.
+
+    An object that another image uses as well stays. One that cannot be deleted keeps its row for the next run.
+
+    Raises:
+        TransientError: some objects could not be deleted, in a way that may pass; all others are done.
+        FatalError: some could not be deleted otherwise; all others are done.
+        ServiceUnavailable: the database does not answer.
+    """
+    store, done = ObjectStore.from_settings(settings), _Done()
+    with ImageDatabase.from_settings(settings) as database:
+        database.ping()
+        for image in _old(database, now - timedelta(hours=parameters.hours)):
+            done.read += 1
+            try:
+                done.objects[_delete_object(image, database, store)] += 1
+            except EmbsearchError as error:
+                log.error("temporary image %d keeps its row: %s", image.image_id, error)  # noqa: TRY400 — says it all
+                done.failures[image.image_id] = error
+                continue
+            done.deleted += database.delete_temporary(image.image_id)
+    skipped = {FAILED: len(done.failures), "deleted meanwhile": done.read - done.deleted - len(done.failures)}
+    counts = Counts(done.read, done.deleted, {why: count for why, count in skipped.items() if count})
+    found = {"counts": counts.check("temporary images").as_dict(), "objects": dict(done.objects)}
+    log.info("temporary images: %s", found)
+    if done.failures:
+        raise _failure(done)
+    return found
+
+
+def _old(database: ImageDatabase, before: datetime) -> Iterator[TemporaryImage]:
+    last = -1
+    while page := database.temporary(before, after_id=last, limit=PAGE):
+        yield from page
+        last = page[-1].image_id
+
+
+def _delete_object(image: TemporaryImage, database: ImageDatabase, store: ObjectStore) -> str:
+    """Delete what the row points to; say what became of it."""
+    addresses = [address for address in (image.storage_url, image.local_path) if address]
+    if any(database.is_shared(address, image.image_id) for address in addresses):
+        return "still used"
+    found = [store.delete(address) for address in addresses]
+    return "deleted" if any(found) else "gone before"
+
+
+def _failure(done: _Done) -> EmbsearchError:
+    passing = all(isinstance(error, TransientError) for error in done.failures.values())
+    told = "; ".join(f"{number}: {error}" for number, error in list(done.failures.items())[:TOLD])
+    kind: type[EmbsearchError] = TransientError if passing else FatalError
+    return kind(
+        f"{len(done.failures)} of {done.read} temporary images could not be deleted and keep their rows for the next "
+        f"run, {done.deleted} are deleted. {told}"
+    )

@@ -1,0 +1,226 @@
+"""The database of images: read in pages by ascending id, temporary images registered and deleted."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+import pymysql
+from sqlalchemy import Row, Select, create_engine, delete, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from include.errors import InputError, TransientError
+from include.images.locations import Location
+from include.images.parameters import QUERY_TEMP
+from include.images.row import FIELDS, NO_DEFECT, ImageRow
+from include.images.tables import DefectType, Image, Product
+from include.mysql.connection import MysqlConnection
+from include.mysql.faults import meaning
+from include.settings import PREFIX, Settings
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+RETRY_SECONDS = 60.0  # without an answer; a server that is started again is back within it
+NO_TABLE = 1146
+
+
+@dataclass(frozen=True)
+class TemporaryImage:
+    """A row that lives for a day."""
+
+    image_id: int
+    storage_url: str | None
+    local_path: str | None
+
+
+class ImageDatabase:
+    """Use it as a context manager; safe from several threads.
+
+    Raises in each method:
+        ServiceUnavailable: the server does not answer; questions that change nothing were asked again for a minute.
+        AccessDenied: it refuses the login, the right, or its certificate is not the expected one.
+        InputError: the database or a table does not exist.
+    """
+
+    def __init__(
+        self,
+        connection: MysqlConnection,
+        *,
+        page_rows: int = 2000,
+        extra: Sequence[str] = (),
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        """``extra`` are further columns that a row brings."""
+        self.connection = connection
+        self._page_rows, self._extra, self._retry_seconds = page_rows, tuple(extra), retry_seconds
+        arguments = {**connection.arguments(), "autocommit": False}
+        self._engine = create_engine(
+            "mysql+pymysql://", creator=lambda: pymysql.connect(**arguments), pool_pre_ping=True, pool_recycle=1800
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, owner: bool = False, retry_seconds: float = RETRY_SECONDS) -> Self:
+        """The database of the settings; ``owner`` asks as the one who makes tables and test data."""
+        connection = MysqlConnection.images(settings)
+        return cls(
+            connection.owned(settings) if owner else connection,
+            page_rows=settings.images_page_rows,
+            extra=[name for name in settings.images_metadata_columns.split(",") if name],
+            retry_seconds=retry_seconds,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def ping(self) -> None:
+        """Ask for nothing, once; raises when the server does not answer."""
+        with self.session("connect") as session:
+            session.execute(text("SELECT 1"))
+
+    def count(self, image_type: str) -> int:
+        """How many images of a type there are."""
+        question = select(func.count()).select_from(Image).where(Image.image_type == image_type)
+        return self._ask("count images", lambda session: int(session.execute(question).scalar_one()))
+
+    def pages(self, image_type: str) -> Iterator[list[ImageRow]]:
+        """All images of a type by ascending id, with their product and defect, in one joined question a page."""
+        last = -1
+        while True:
+            question = self._joined().where(Image.image_type == image_type, Image.image_id > last)
+            page = question.order_by(Image.image_id).limit(self._page_rows)
+            found = self._ask("read images", lambda session: session.execute(page).all())  # noqa: B023 — asked at once
+            if found:
+                yield [self._row(each) for each in found]
+                last = int(found[-1].image_id)
+            if len(found) < self._page_rows:
+                return
+
+    def register(
+        self, storage_url: str, product_code: str, defect_code: str | None = None, *, image_type: str = QUERY_TEMP
+    ) -> int:
+        """Record a temporary image; return its id.
+
+        Raises:
+            InputError: the type is not ``query_temp``, the URL cannot be understood or is that of an image that is to
+                stay, or there is no such product or defect.
+        """
+        if image_type != QUERY_TEMP:
+            msg = f"image_type is {image_type!r}; only {QUERY_TEMP} can be registered here."
+            raise InputError(msg)
+        place = Location.of(storage_url)
+        with self.session("register an image") as session:
+            if session.scalar(_used(place).where(Image.image_type != QUERY_TEMP).limit(1)) is not None:
+                raise InputError(f"{place.url} is an image of the tables: it would be deleted after a day.")
+            product = session.scalar(select(Product.product_id).where(Product.product_code == product_code))
+            if product is None:
+                raise InputError(f"There is no product {product_code!r}.")
+            defect = None
+            if defect_code not in (None, "", NO_DEFECT[0]):
+                defect = session.scalar(select(DefectType.defect_type_id).where(DefectType.defect_code == defect_code))
+                if defect is None:
+                    raise InputError(f"There is no defect {defect_code!r}.")
+            image = Image(
+                storage_url=place.url, product_id=product, defect_type_id=defect, image_type=image_type,
+                upload_date=datetime.now(UTC).replace(tzinfo=None),
+            )  # fmt: skip
+            session.add(image)
+            session.flush()
+            return int(image.image_id)
+
+    def temporary(self, before: datetime, *, after_id: int = -1, limit: int = 500) -> list[TemporaryImage]:
+        """Temporary images that were registered before a moment, by ascending id; those without a time count as old."""
+        moment = before.astimezone(UTC).replace(tzinfo=None)
+        question = (
+            select(Image.image_id, Image.storage_url, Image.file_path)
+            .where(Image.image_type == QUERY_TEMP, Image.image_id > after_id)
+            .where((Image.upload_date < moment) | Image.upload_date.is_(None))
+            .order_by(Image.image_id)
+            .limit(limit)
+        )
+        found = self._ask("read temporary images", lambda session: session.execute(question).all())
+        return [TemporaryImage(int(row[0]), row[1], row[2]) for row in found]
+
+    def is_shared(self, address: str, image_id: int) -> bool:
+        """Whether another row than ``image_id`` points to the same file or object."""
+        question = _used(Location.of(address)).where(Image.image_id != image_id).limit(1)
+        return self._ask("look for a file in use", lambda session: session.scalar(question)) is not None
+
+    def delete_temporary(self, image_id: int) -> bool:
+        """Delete the row of a temporary image; whether there was one."""
+        statement = delete(Image).where(Image.image_id == image_id, Image.image_type == QUERY_TEMP)
+        with self.session("delete an image") as session:
+            return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]  # it changes rows
+
+    @contextmanager
+    def session(self, action: str) -> Iterator[Session]:
+        """One transaction, committed at its end; ``action`` names it in messages."""
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except DBAPIError as error:
+            raise self._meaning(error.orig or error, action) from error
+        except (pymysql.err.Error, ConnectionError, TimeoutError) as error:
+            raise self._meaning(error, action) from error
+
+    def _meaning(self, error: BaseException, action: str) -> Exception:
+        if error.args[:1] == (NO_TABLE,):
+            return InputError(
+                f"MySQL at {self.connection.url}: cannot {action}: {error.args[-1]}. `embsearch images migrate` makes "
+                f"the tables; else correct {PREFIX}IMAGES_MYSQL_URL."
+            )
+        cause = error if isinstance(error, Exception) else Exception(error)
+        return meaning(cause, self.connection.url, f"{PREFIX}IMAGES_MYSQL", action)
+
+    def _ask(self, action: str, question: Callable[[Session], Result]) -> Result:
+        tries = Retrying(
+            wait=wait_random_exponential(multiplier=0.2, max=5.0),
+            stop=stop_after_delay(self._retry_seconds),
+            retry=retry_if_exception_type(TransientError),
+            reraise=True,
+        )
+        for attempt in tries:
+            with attempt, self.session(action) as session:
+                return question(session)
+        raise AssertionError  # never: the last attempt raises
+
+    def _joined(self) -> Select[Any]:
+        return (
+            select(
+                Image.image_id, Image.file_path, Image.storage_url, Product.product_code, Product.product_name,
+                func.coalesce(DefectType.defect_code, NO_DEFECT[0]).label("defect_code"),
+                func.coalesce(DefectType.defect_name_ko, NO_DEFECT[1]).label("defect_name"),
+                Image.image_type, *(getattr(Image, name) for name in self._extra),
+            )
+            .join(Product, Product.product_id == Image.product_id)
+            .outerjoin(DefectType, DefectType.defect_type_id == Image.defect_type_id)
+        )  # fmt: skip
+
+    def _row(self, found: Row[Any]) -> ImageRow:
+        values: list[Any] = list(found)
+        extra = {name: _plain(value) for name, value in zip(self._extra, values[8:], strict=True)}
+        return ImageRow(**dict(zip(FIELDS, values, strict=False)), extra=extra)
+
+
+def _used(place: Location) -> Select[Any]:
+    """The rows that point to ``place``, however they write it."""
+    written = {place.url, place.key} if place.scheme == "file" else {place.url}
+    return select(Image.image_id).where(Image.storage_url.in_(written) | Image.file_path.in_(written))
+
+
+def _plain(value: Any) -> Any:
+    """A column's value as JSON has it; times are UTC."""
+    return value.replace(tzinfo=UTC).isoformat() if isinstance(value, datetime) else value

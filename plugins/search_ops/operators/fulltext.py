@@ -1,0 +1,63 @@
+"""Tasks of the documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.fulltext.parameters import DocumentIndexParameters
+from search_ops.operators.build import SearchOperator
+from search_ops.run_context import parameters_of, run_date, run_of, tell
+
+
+class DocumentIndexOperator(SearchOperator):
+    """Bring a collection up to its documents; the figures go with the asset event.
+
+    :param skip_without_input: skip the run when the input names a day (``{date}``) for which there is nothing.
+    """
+
+    def __init__(self, *, skip_without_input: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.skip_without_input = skip_without_input
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the figures."""
+        from include.fulltext.indexing import index_documents  # noqa: PLC0415 — a DAG file must parse quickly
+
+        parameters = parameters_of(context, DocumentIndexParameters, settings=self.settings)
+        if "{date}" in parameters.input:
+            day = f"{run_date(context).astimezone(context['dag'].timezone):%Y-%m-%d}"
+            parameters = parameters.model_copy(update={"input": parameters.input.replace("{date}", day)})
+            if self.skip_without_input:
+                _skip_without(parameters.input, day)
+        summary = index_documents(parameters, run_of(context), self.settings)
+        self.log.info("%d documents in %s: %s", summary["documents"], summary["collection"], summary["counts"])
+        tell(context, self.outlets, summary)
+        return summary
+
+
+class DocumentChunksOperator(SearchOperator):
+    """Write the chunk texts that vectors are made of; skipped, so that nobody is told, when none has changed."""
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the figures."""
+        from include.fulltext.chunk_file import write_chunk_file  # noqa: PLC0415
+
+        parameters = parameters_of(context, DocumentIndexParameters, settings=self.settings)
+        run = run_of(context)
+        summary = write_chunk_file(parameters.collection, self.settings, run_key=run.key, es_url=parameters.es_url)
+        if not summary["changed"]:
+            msg = f"The {summary['texts']} chunk texts of {parameters.collection} are as they were, so nobody is told."
+            raise AirflowSkipException(msg)
+        tell(context, self.outlets, summary)
+        return summary
+
+
+def _skip_without(path: str, day: str) -> None:
+    from include.settings import PROJECT_ROOT  # noqa: PLC0415
+
+    if not (PROJECT_ROOT / path).exists():
+        msg = f"No documents for {day}: {PROJECT_ROOT / path} does not exist. Nothing to do."
+        raise AirflowSkipException(msg)

@@ -1,0 +1,150 @@
+"""Documents found by meaning, and by both: real vectors by Triton, a store of vectors, a real Elasticsearch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from include.catalog.models import get_model
+from include.errors import InputError, ServiceUnavailable
+from include.fulltext.parameters import DocumentSearchParameters
+from include.fulltext.places import vectors_of
+from include.fulltext.results import DocumentWithScore, Runner
+from include.fulltext.runners import open_runner
+from include.local_stack.ports import free_ports
+from include.triton.client import TritonClient
+from include.triton.embedder import Embedder
+from include.vector_store.open import open_store
+from tests.integration.fulltext.library import Library
+from tests.integration.fulltext.test_search import ids, seed
+from tests.integration.triton_server import TritonServer
+
+DOCUMENTS = {
+    "tent": ("Tents", "A shelter for camping in the mountains.", "a"),
+    "kettle": ("Kettles", "An appliance that boils water for tea.", "a"),
+    "shoes": ("Shoes", "Footwear for walking long trails.", "b"),
+    "copy": ("Shoes again", "Footwear for walking long trails.", "a"),
+}
+
+
+def index_vectors(library: Library, triton: TritonServer, url: str, number: int = 1) -> None:
+    """The vectors of all chunks that are live, as a new generation."""
+    texts = sorted({chunk["content"] for source in library.documents().values() for chunk in source["chunks"]})
+    store, alias = open_store(url), vectors_of(library.collection)
+    generation = f"{alias}__g{number}"
+    with TritonClient(triton.settings.kserve_url, deadline_seconds=30) as client:
+        embedder = Embedder(client, get_model("minilm"))
+        store.begin(generation, dimension=384, model="minilm", model_fingerprint=embedder.fingerprint)
+        store.upsert(generation, np.arange(len(texts)), embedder.embed(texts, "semantic"), texts)
+    store.seal(generation, expected=len(texts))
+    store.promote(alias, generation)
+    store.close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"exact:{tmp_path / 'vectors'}"
+
+
+@pytest.fixture
+def seeded(library: Library, served_minilm: TritonServer, url: str) -> Library:
+    seed(library, DOCUMENTS, chunk_size=200)
+    index_vectors(library, served_minilm, url)
+    return library
+
+
+@contextmanager
+def runner(
+    library: Library, triton: TritonServer, url: str, mode: str = "vector", *, seconds: float = 60.0, **values: Any
+) -> Iterator[Runner]:
+    given = {
+        "mode": mode, "collection": library.collection, "faults": "strict", "model": "minilm", "qdrant_url": url,
+        "kserve_url": triton.settings.kserve_url, "es_url": library.settings.es_url,
+    }  # fmt: skip
+    settings = library.settings.model_copy(update={"fulltext_timeout_seconds": seconds})
+    with open_runner(DocumentSearchParameters(**{**given, **values}), settings) as found:
+        yield found
+
+
+def scores(found: list[DocumentWithScore]) -> list[float]:
+    return [one.score for one in found]
+
+
+def test_what_means_the_same_is_found_without_a_common_word(
+    seeded: Library, served_minilm: TritonServer, url: str
+) -> None:
+    with runner(seeded, served_minilm, url) as vector:
+        found = vector.search("somewhere to sleep outdoors", 2)
+        assert ids(found)[0] == "tent"
+        assert found[0].metadata["recall_type"] == "vector_search"
+        assert found[0].metadata["chunk_id"] == "tent:0"
+        assert 0 < found[0].score <= 1
+        assert scores(found) == sorted(scores(found), reverse=True)
+
+
+def test_a_text_that_stands_in_two_documents_is_found_in_both(
+    seeded: Library, served_minilm: TritonServer, url: str
+) -> None:
+    with runner(seeded, served_minilm, url) as vector:
+        found = vector.search("hiking boots", 2)
+        assert ids(found) == ["copy", "shoes"]
+        assert found[0].score == found[1].score
+        assert ids(vector.search("hiking boots", 2, {"chat_id": "b"})) == ["shoes"]
+
+
+def test_texts_that_were_deleted_or_changed_since_the_vectors_were_made_drop_out(
+    seeded: Library, served_minilm: TritonServer, url: str
+) -> None:
+    seeded.delete("copy")
+    with runner(seeded, served_minilm, url) as vector:
+        assert sorted(ids(vector.search("hiking boots", 10))) == ["kettle", "shoes", "tent"]
+        seeded.delete("shoes")
+        assert sorted(ids(vector.search("hiking boots", 10))) == ["kettle", "tent"]
+
+
+def test_enough_results_are_found_however_many_texts_are_of_others(
+    library: Library, served_minilm: TritonServer, url: str
+) -> None:
+    many = {f"d{number}": ("t", f"Hiking boots of model number {number}.", "a") for number in range(60)}
+    many |= {f"e{number}": ("t", f"A cookbook with {number} soups.", "b") for number in range(3)}
+    seed(library, many, chunk_size=200)
+    index_vectors(library, served_minilm, url)
+    with runner(library, served_minilm, url) as vector:
+        assert sorted(ids(vector.search("hiking boots", 3, {"chat_id": "b"}))) == ["e0", "e1", "e2"]
+        assert sorted(ids(vector.search("hiking boots", 5, {"chat_id": "b"}))) == ["e0", "e1", "e2"]
+        everything = vector.search("hiking boots", 63)
+        assert len(everything) == len(set(ids(everything))) == 63
+        assert vector.search("hiking boots", 7) == everything[:7]
+
+
+def test_both_together_rank_first_what_both_find(seeded: Library, served_minilm: TritonServer, url: str) -> None:
+    with runner(seeded, served_minilm, url, "hybrid") as hybrid:
+        found = hybrid.search("a shelter in the mountains", 3)
+    assert ids(found)[0] == "tent"
+    assert found[0].metadata["ranks"] == {"vector": 1, "fulltext": 1}
+    assert found[0].score == pytest.approx(2 / 61)
+    assert len(found) == 3
+
+
+def test_without_triton_both_together_still_find_by_words_unless_strict(
+    seeded: Library, served_minilm: TritonServer, url: str
+) -> None:
+    away = {"kserve_url": f"http://127.0.0.1:{free_ports(1)[0]}", "seconds": 2.0}
+    with runner(seeded, served_minilm, url, "hybrid", faults="soft", **away) as hybrid:
+        assert ids(hybrid.search("camping", 3)) == ["tent"]
+    with runner(seeded, served_minilm, url, "hybrid", **away) as hybrid, pytest.raises(ServiceUnavailable):
+        hybrid.search("camping", 3)
+
+
+def test_a_collection_without_vectors_is_told_how_to_get_some(
+    library: Library, served_minilm: TritonServer, url: str
+) -> None:
+    seed(library, DOCUMENTS)
+    expected = f"{library.collection} has no vectors.*document_vector_index"
+    with runner(library, served_minilm, url, faults="soft") as vector, pytest.raises(InputError, match=expected):
+        vector.search("boots", 3)

@@ -1,0 +1,164 @@
+"""Documents from files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from include.errors import InputError
+from include.fulltext.documents import Columns, Found, SetAside, SourceDocument, clean, read_documents
+
+MAX_BYTES = 1000
+
+
+def read(path: Path, **columns: str) -> list[Found]:
+    return list(read_documents(path, Columns(**columns), max_bytes=MAX_BYTES))
+
+
+def only(path: Path) -> SourceDocument:
+    (found,) = read(path)
+    assert isinstance(found, SourceDocument), found
+    return found
+
+
+def reasons(found: list[Found]) -> list[tuple[str, str]]:
+    return [(one.id, one.reason) for one in found if isinstance(one, SetAside)]
+
+
+def write(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_a_folder_gives_its_documents_by_path_and_passes_other_files_over(tmp_path: Path) -> None:
+    write(tmp_path, "ja/tent.md", "# テント\n\n二人用。")
+    write(tmp_path, "en/tent.txt", "For two.")
+    write(tmp_path, "en/photo.png", b"\x89PNG")
+    write(tmp_path, ".git/notes.md", "# hidden")
+    found = read(tmp_path)
+    assert [(one.id, one.title, one.text.strip()) for one in found if isinstance(one, SourceDocument)] == [
+        ("en/tent.txt", "tent", "For two."),
+        ("ja/tent.md", "テント", "二人用。"),
+    ]
+
+
+def test_markdown_may_say_more_of_itself_at_its_head(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.md", "---\nid: tent-1\nchat_id: 7\nday: 2026-01-02\n---\n# Tent #\n\nText")
+    found = only(path)
+    assert (found.id, found.title, found.text.strip()) == ("tent-1", "Tent", "Text")
+    assert found.metadata == {"source": "a.md", "chat_id": 7, "day": "2026-01-02"}
+
+
+def test_a_page_of_html_is_what_its_readers_see(tmp_path: Path) -> None:
+    page = """<!doctype html><html><head><title>A &amp; B</title><style>p {color: red}</style>
+    <script>if (1 < 2) { alert("<p>no</p>") }</script></head>
+    <body><h1>Head</h1><p>One <b>wo</b>rd &lt;x&gt;<br>next</p><ul><li>a<li>b</ul><script src=x /></script>
+    <p>end"""
+    found = only(write(tmp_path, "a.html", page))
+    assert found.title == "A & B"
+    assert found.text.split("\n") == ["Head", "One word <x>", "next", "a", "b", "end"]
+
+
+def test_html_without_a_title_takes_its_first_heading(tmp_path: Path) -> None:
+    found = only(write(tmp_path, "a.htm", "<h1>One <i>two</i></h1><h1>Other</h1>"))
+    assert (found.title, found.text) == ("One two", "One two\nOther")
+
+
+def test_json_is_a_document_or_a_list_of_them(tmp_path: Path) -> None:
+    one: dict[str, Any] = {"id": 5, "title": "T", "parts": ["a", "b"], "metadata": {"chat_id": "c"}}
+    path = write(tmp_path, "a.json", json.dumps([one, {"id": "x", "content": "c"}, {"text": "no id"}, "words"]))
+    first, second, *rest = read(path)
+    assert first == SourceDocument("5", "T", "a\n\nb", {"source": "a.json#0", "chat_id": "c"})
+    assert isinstance(second, SourceDocument)
+    assert second.text == "c"
+    assert [reason for _, reason in reasons(rest)] == ["no_id", "not_a_document"]
+
+
+def test_a_broken_line_of_jsonl_takes_no_other_with_it(tmp_path: Path) -> None:
+    lines = [
+        b'{"id": "a", "text": "A"}',
+        b"{",
+        b"",
+        b'\xff{"id": 1}',
+        b'{"id":"long","text":"' + b"x" * 9000 + b'"}',
+        b'{"id":"b"}',
+    ]
+    found = read(write(tmp_path, "a.jsonl", b"\n".join(lines)))
+    assert [one.id for one in found if isinstance(one, SourceDocument)] == ["a", "b"]
+    assert reasons(found) == [("a.jsonl#1", "not_json"), ("a.jsonl#3", "not_utf8"), ("a.jsonl#4", "too_large")]
+
+
+def test_what_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> None:
+    write(tmp_path, "latin.txt", "café".encode("latin-1"))
+    write(tmp_path, "utf16.txt", "text".encode("utf-16"))
+    write(tmp_path, "large.txt", "x" * (MAX_BYTES + 1))
+    write(tmp_path, "head.md", "---\n: [\n---\ntext")
+    write(tmp_path, "meta.json", '{"id": "m", "text": "t", "metadata": {"chat_id": [1]}}')
+    write(tmp_path, "name.json", '{"id": "n", "text": "t", "metadata": {"": 1}}')
+    write(tmp_path, "text.json", '{"id": "t", "text": 5}')
+    assert dict(reasons(read(tmp_path))) == {
+        "latin.txt": "not_utf8",
+        "utf16.txt": "not_utf8",
+        "large.txt": "too_large",
+        "head.md": "bad_metadata",
+        "m": "bad_metadata",
+        "n": "bad_metadata",
+        "t": "not_text",
+    }
+
+
+def test_control_characters_and_lone_surrogates_are_replaced_in_place() -> None:
+    assert clean("a\x00b\x1bc\td\r\ne\rf\ud800g\x85") == "a b c\td\ne\nf\ufffdg "
+
+
+def test_lone_surrogates_of_json_spoil_neither_title_nor_metadata(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "a.json", r'{"id": "a\ud800", "title": "t\udfff", "text": "x", "metadata": {"k": ["\ud800"]}}'
+    )
+    found = only(path)
+    assert (found.id, found.title, found.metadata["k"]) == ("a\ufffd", "t\ufffd", ["\ufffd"])
+
+
+def test_parquet_has_the_columns_that_are_named(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "doc": ["a", "b", None],
+            "title": ["A", None, "C"],
+            "body": ["x", "y", "z"],
+            "metadata": ['{"chat_id": 1}', None, "{"],
+        }
+    )
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path)
+    found = read(path, id="doc", text="body")
+    assert found[:2] == [
+        SourceDocument("a", "A", "x", {"source": "a.parquet#0", "chat_id": 1}),
+        SourceDocument("b", "", "y", {"source": "a.parquet#1"}),
+    ]
+    with pytest.raises(InputError, match=r"has no column 'text'. It has: doc, title, body, metadata"):
+        read(path, id="doc")
+
+
+def test_metadata_of_parquet_may_be_a_struct_or_a_map(tmp_path: Path) -> None:
+    pairs = pa.array([[("chat_id", "m")]], pa.map_(pa.string(), pa.string()))
+    for name, column in (("struct", pa.array([{"chat_id": "m", "none": None}])), ("map", pairs)):
+        pq.write_table(pa.table({"id": ["a"], "text": ["x"], "metadata": column}), tmp_path / f"{name}.parquet")
+        assert only(tmp_path / f"{name}.parquet").metadata == {"source": f"{name}.parquet#0", "chat_id": "m"}
+
+
+def test_a_folder_without_documents_and_a_path_without_anything_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no document: no file ends in .txt, .md"):
+        read(tmp_path)
+    with pytest.raises(InputError, match="do not exist"):
+        read(tmp_path / "nothing")
+    with pytest.raises(InputError, match="is no document: its name must end in"):
+        read(write(tmp_path, "a.pdf", "x"))
+    with pytest.raises(InputError, match="is not a readable Parquet file"):
+        read(write(tmp_path, "a.parquet", "x"))

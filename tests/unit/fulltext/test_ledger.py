@@ -1,0 +1,37 @@
+"""What later runs have said of documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from include.errors import ContractError
+from include.fulltext.ledger import Ledger, key_of
+
+
+def test_an_older_run_learns_which_documents_a_later_one_has_spoken_of(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "new" / "seen.sqlite3")
+    a, b, c = map(key_of, "abc")
+    assert ledger.newest() is None
+    ledger.note([a, b], 10)
+    ledger.note([b], 5)
+    ledger.note([c], 20)
+    assert ledger.newer([a, b, c], 9) == {a, b, c}
+    assert ledger.newer([a, b, c], 10) == {c}
+    assert Ledger(tmp_path / "new" / "seen.sqlite3").newest() == 20
+    ledger.clear()
+    assert ledger.newer([a, b, c], 0) == set()
+
+
+def test_many_are_asked_for_at_once(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "seen.sqlite3")
+    keys = [key_of(str(number)) for number in range(1200)]
+    ledger.note(keys, 7)
+    assert ledger.newer(keys, 6) == set(keys)
+
+
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "seen.sqlite3").write_bytes(b"no database at all" * 100)
+    with pytest.raises(ContractError, match=r"seen.sqlite3: file is not a database. If it is damaged, remove it"):
+        Ledger(tmp_path / "seen.sqlite3").newest()
