@@ -10,7 +10,9 @@ texts as Parquet, from which `document_vector_index` makes vectors.
 Runs every day at 05:00 Asia/Seoul once it is switched on, and by hand with the form. Unchanged documents are known by
 a hash and left alone; a document changes for its readers in one step. A backfill of older days replaces nothing that a
 later day wrote, found unchanged, or deleted. A new index is filled beside the served one only for the first run, with
-`rebuild`, or when texts are to be cut or taken apart in another way.
+`rebuild`, or when texts are to be cut or taken apart in another way. Without `rebuild` or `delete_missing`
+such an index must have all documents of the served one, or the run fails and the served one stays. The task
+`chunks` is skipped when no chunk text has changed, and when the last document was deleted.
 
 **When it fails:** what is served stays, and each document in it is whole. Read the error in the log of the failed
 task, mend the cause, clear the task: what was written is not written again. Documents that cannot be used are listed

@@ -9,7 +9,7 @@ asset event and in `quality/<collection>/latest.json` of the state.
 
 Runs every day at 06:00 Asia/Seoul once it is switched on, and by hand with the form. It measures what is served when it
 runs, so a backfill tells nothing. Figures are compared with the best since a drop was last accepted; another relevance
-set starts anew.
+set, or the same one edited, starts anew with a warning.
 
 **When it fails:** a figure has dropped by more than `max_drop`, a mode could not be measured any more, or a floor was
 not reached. The search serves on. The message names each figure and which relevant documents are gone. Mend the

@@ -19,13 +19,13 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class Figure:
-    """A ratio with its two sides; greater is better unless ``at_most``."""
+    """A ratio with its two sides; greater is better unless ``at_most``. Without a ``goal`` it is only told."""
 
     name: str
     ours: float
     baseline: float
     unit: str
-    goal: float
+    goal: float | None
     at_most: bool = False
     details: dict[str, Any] = field(default_factory=dict)
 
@@ -35,8 +35,10 @@ class Figure:
         return self.ours / self.baseline
 
     @property
-    def reached(self) -> bool:
-        """Whether the goal is met."""
+    def reached(self) -> bool | None:
+        """Whether the goal is met; ``None`` where there is none."""
+        if self.goal is None:
+            return None
         return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
 
 

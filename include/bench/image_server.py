@@ -47,6 +47,16 @@ class BenchServer:
     token: str
     pictures: Path
 
+    def version(self) -> str:
+        """Of the index that answers now."""
+        picture = next(self.pictures.glob("*.jpg"))
+        login = {"Authorization": f"Bearer {self.token}"}
+        with picture.open("rb") as file:
+            answer = httpx.post(
+                f"{self.url}/similarity", files={"file": file}, headers=login, timeout=60, trust_env=False
+            )
+        return str(answer.raise_for_status().json()["version"])
+
     def load(self, callers: int, seconds: float, folder: Path) -> Load:
         """Let ``callers`` ask for ``seconds``, each again as soon as it has its answer."""
         with self.loading(callers, seconds, folder) as running:

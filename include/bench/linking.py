@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import SecretStr
 
 from include.bench import documented
 from include.bench.figures import REPEATS, Figure, median_pairs, rate
@@ -24,7 +25,7 @@ from include.generations.run import Run
 from include.keywords.parameters import VectorIndexParameters
 from include.linking.parameters import LinkingParameters
 from include.model_export.launch import exported_folder
-from include.settings import PROJECT_ROOT, Settings
+from include.settings import PROJECT_ROOT, Settings, get_settings
 from include.sources.generators import generate, write_texts
 from include.triton.client import TritonClient
 from include.vector_store.collection import keyword_table
@@ -147,6 +148,13 @@ def _clean(settings: Settings) -> None:
             client.indices.delete(index=index)
 
 
+def _with_logins(told: str) -> Settings:
+    """The settings that the process before wrote; its secrets, which it masks, come from the environment."""
+    given, own = Settings.model_validate_json(told), get_settings()
+    secrets = [name for name, value in given if isinstance(value, SecretStr)]
+    return given.model_copy(update={name: getattr(own, name) for name in secrets})
+
+
 if __name__ == "__main__":
-    link(Settings.model_validate_json(sys.stdin.read()), Path(sys.argv[1]))
+    link(_with_logins(sys.stdin.read()), Path(sys.argv[1]))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)

@@ -220,11 +220,10 @@ def run(names: Sequence[str], output: Path, scale: float) -> None:
         figures = [figure for name in names for figure in (STAGES | ALONE)[name](settings, scale)]
         table = Table("figure", "ours", "baseline", "unit", "ratio", "goal", "reached")
         for figure in figures:
-            goal = f"{'≤' if figure.at_most else '≥'} {figure.goal:g}"
+            goal = "-" if figure.goal is None else f"{'≤' if figure.at_most else '≥'} {figure.goal:g}"
+            reached = {None: "-", True: "yes", False: "NO"}[figure.reached]
             sides = (f"{side:,.4g}" for side in (figure.ours, figure.baseline))
-            table.add_row(
-                figure.name, *sides, figure.unit, f"{figure.ratio:.2f}", goal, "yes" if figure.reached else "NO"
-            )
+            table.add_row(figure.name, *sides, figure.unit, f"{figure.ratio:.2f}", goal, reached)
         console.print(table)
         console.print(f"machine: {machine()}", soft_wrap=True)
         if scale < 1:

@@ -52,9 +52,9 @@ def delete(parameters: DocumentDeleteParameters, ids: list[str]) -> None:
     settings = get_settings()
     with command_session("fulltext-delete", settings):
         found = delete_documents(parameters, ids, command_run("fulltext-delete", parameters), settings)
+        newer = f", {found['newer']:,} stay, as a later run wrote them" if found["newer"] else ""
         console.print(
-            f"{found['deleted']:,} deleted, {found['missing']:,} were not there, {found['newer']:,} stay, as a later run "
-            f"wrote them; "
+            f"{found['deleted']:,} deleted, {found['missing']:,} were not there{newer}; "
             f"{found['collection']} has {found['documents']:,} documents",
             soft_wrap=True,
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from include.cli.session import command_run, command_session
-from include.images.parameters import IMAGE_TYPES, ImageIndexParameters
+from include.images.parameters import ImageIndexParameters, ImageType
 from include.settings import Settings, get_settings
 
 PORT = 8090
@@ -22,14 +23,13 @@ def serve(
 
     settings = get_settings()
     with command_session("images-serve", settings):
-        rebuild = (lambda: _rebuild(settings)) if settings.images_rebuild_at_start else None
+        rebuild = partial(_rebuild, settings=settings) if settings.images_rebuild_at_start else None
         serve_alone(settings, host=host, port=port, rebuild=rebuild)
 
 
-def _rebuild(settings: Settings) -> None:
-    """Build all indexes that a search is over by default."""
+def _rebuild(image_type: ImageType, settings: Settings) -> None:
+    """Build an index that a search is over by default."""
     from include.images.build import build  # noqa: PLC0415
 
     parameters = ImageIndexParameters(edition="v2" if settings.use_index_v2 else "v1")
-    for image_type in IMAGE_TYPES:
-        build(image_type, parameters, command_run(f"images-serve-{image_type}", parameters), settings)
+    build(image_type, parameters, command_run(f"images-serve-{image_type}", parameters), settings)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from elastic_transport import Transport, TransportApiResponse
+from elastic_transport import BaseNode, Transport, TransportApiResponse, Urllib3HttpNode
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, OrjsonSerializer
 from pydantic import SecretStr
 
@@ -116,22 +116,24 @@ class _Version8Transport(Transport):
         return super().perform_request(method, target, headers=asked, **options)
 
 
-def connect(connection: EsConnection, *, seconds: float = REQUEST_SECONDS) -> Elasticsearch:
+def connect(
+    connection: EsConnection, *, seconds: float = REQUEST_SECONDS, node_class: type[BaseNode] = Urllib3HttpNode
+) -> Elasticsearch:
     """A client for the server's version, after one request that shows that it can be reached; close it after use.
 
     Each request tries every host before it fails, and waits ``seconds`` for one that does not answer; what may be tried
-    again later is left to the caller.
+    again later is left to the caller. ``node_class`` sends the requests.
 
     Raises:
         ServiceUnavailable: no host answers.
         AccessDenied: the certificate or the login is not accepted.
         InputError: the settings exclude each other, for example a fingerprint for a plain http:// host.
     """
-    client = _client(connection, Transport, seconds)
+    client = _client(connection, Transport, seconds, node_class)
     try:
         if _is_version_8(client):
             client.close()
-            client = _client(connection, _Version8Transport, seconds)
+            client = _client(connection, _Version8Transport, seconds, node_class)
             _is_version_8(client)
     except BaseException:
         client.close()
@@ -139,11 +141,14 @@ def connect(connection: EsConnection, *, seconds: float = REQUEST_SECONDS) -> El
     return client
 
 
-def _client(connection: EsConnection, transport: type[Transport], seconds: float) -> Elasticsearch:
+def _client(
+    connection: EsConnection, transport: type[Transport], seconds: float, node_class: type[BaseNode]
+) -> Elasticsearch:
     try:
         return Elasticsearch(
             **connection.client_arguments(),
             transport_class=transport,
+            node_class=node_class,
             serializer=OrjsonSerializer(),
             request_timeout=seconds,
             max_retries=len(connection.hosts),  # to the other hosts, at once

@@ -11,12 +11,13 @@ from typing import Any
 
 from elasticsearch import Elasticsearch
 
-from include.elastic.bulk import BulkCounts, BulkWriter
+from include.elastic.bulk import OLDER, BulkCounts, BulkWriter
 from include.elastic.connection import EsConnection, connect
 from include.elastic.dead_letters import DeadLetter, LetterBox, RunLetters, inventory, read_letters
 from include.elastic.documents import Document
 from include.elastic.errors import translated
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.ledger import Ledger, key_of, ledger_file
 from include.elastic.locks import writing_index
 from include.elastic.parameters import ReplayParameters
 from include.errors import ContractError, InputError
@@ -85,7 +86,7 @@ def replay(client: Elasticsearch, settings: Settings, run: str) -> BulkCounts:
         for (index, version), letters in itertools.groupby(read_letters(taken), key=lambda x: (x.index, x.version)):
             counting = _Counting(letters)
             with writing_index(settings, alias_of(index), purpose=f"replay {run}", alone=False):
-                total += _replay_group(client, box, index, version, counting)
+                total += _replay_group(client, settings, box, (index, version), counting)
             read += counting.count
         if total.given != read:
             msg = f"Replay of {run}: counts do not add up: {read} read, {total}. The letters are kept in {folder}."
@@ -97,15 +98,17 @@ def replay(client: Elasticsearch, settings: Settings, run: str) -> BulkCounts:
 
 
 def _replay_group(
-    client: Elasticsearch, box: LetterBox, index: str, version: int | None, letters: _Counting
+    client: Elasticsearch, settings: Settings, box: LetterBox, target: tuple[str, int | None], letters: _Counting
 ) -> BulkCounts:
+    index, version = target
     if reason := _not_served(client, index):
         return _keep(box, letters, index, reason)
     writer = BulkWriter(client, index, run_id=box.run, dead_letters=box.folder, version=version)
-    counts = writer.write(Document(letter.id, letter.document) for letter in letters)
+    wanted = _Wanted(letters, settings, alias_of(index), version)
+    counts = writer.write(Document(letter.id, letter.document) for letter in wanted)
     with translated(client, f"refresh index {index}"):
         client.indices.refresh(index=index)
-    return counts
+    return counts + BulkCounts(skipped={OLDER: wanted.older} if wanted.older else {})
 
 
 def _not_served(client: Elasticsearch, index: str) -> str | None:
@@ -134,6 +137,34 @@ def _keep(box: LetterBox, letters: Iterable[DeadLetter], index: str, reason: str
     }
     log.warning("%d dead letters stay: %s is %s. %s", kept, index, reason, advice[reason])
     return BulkCounts(skipped={reason: kept})
+
+
+@dataclass
+class _Wanted:
+    """The letters of which no later run has spoken, and how many others there were.
+
+    Elasticsearch knows when a document was written, not that a later run deleted it or found an earlier text again.
+    """
+
+    letters: Iterable[DeadLetter]
+    settings: Settings
+    alias: str
+    version: int | None
+    older: int = 0
+
+    def __iter__(self) -> Iterator[DeadLetter]:
+        path = ledger_file(self.settings, self.alias)
+        ledger = Ledger(path) if path.exists() and self.version is not None else None  # others keep none
+        for letter in self.letters:
+            if ledger and self.version is not None and ledger.newer([key_of(_name(letter))], self.version):
+                self.older += 1
+            else:
+                yield letter
+
+
+def _name(letter: DeadLetter) -> str:
+    """What the ledger knows the document by; its id in the index is another when it is long."""
+    return str(letter.document.get("document_id", letter.id))
 
 
 @dataclass

@@ -27,9 +27,14 @@ log = logging.getLogger(__name__)
 
 FACTS_FILE = "chunks.json"
 SCHEMA = pa.schema([("chunk_number", pa.int64()), ("content", pa.string())])
-PAGE = 200  # documents
+PAGE = 200  # documents, or fewer when one is long
+PAGE_CHARACTERS = 10_000_000
 GROUP_ROWS = 8192
 WAIT_SECONDS = 600
+
+
+class NoChunks(InputError):
+    """The collection is served and holds nothing, for all that was in it is deleted."""
 
 
 def write_chunk_file(
@@ -40,7 +45,8 @@ def write_chunk_file(
     A run that is tried again after it was killed is told ``changed`` again: nobody may have heard of it.
 
     Raises:
-        InputError: there is no such collection, or it has no chunk.
+        InputError: there is no such collection.
+        NoChunks: it is empty.
         ContractError: the name serves something else.
     """
     path = chunk_file(settings, collection)
@@ -65,10 +71,10 @@ def _write(client: Elasticsearch, collection: str, served: str, path: Path, run_
     texts.count_only()
     if not texts.count:
         msg = f"Collection {collection} has no chunk, so there is nothing to make vectors of."
-        raise InputError(msg)
+        raise NoChunks(msg)
     changed = before.get("texts_digest") != texts.digest()
     if changed:
-        texts = _Texts(client, served)
+        texts = _Texts(client, served, page=max(1, min(PAGE, PAGE_CHARACTERS // (texts.longest + 1))))
         with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
             for table in texts.tables():
                 writer.write_table(table)
@@ -97,10 +103,11 @@ def _facts(path: Path) -> dict[str, Any]:
 class _Texts:
     """The chunk texts of an index, each once, in tables; memory holds a hash of each."""
 
-    def __init__(self, client: Elasticsearch, index: str) -> None:
-        self._client, self._index = client, index
+    def __init__(self, client: Elasticsearch, index: str, *, page: int = PAGE) -> None:
+        self._client, self._index, self._page = client, index, page
         self._sum = 0  # of all hashes: the same in whatever order they come
         self.count = self.chunks = 0
+        self.longest = 0  # characters of a document, but for those of its last chunk
 
     def digest(self) -> str:
         """The same for the same set of texts."""
@@ -119,15 +126,16 @@ class _Texts:
 
     def count_only(self) -> None:
         """Make the counts and the digest without reading the texts."""
-        for _ in self._distinct(["chunks.hash"]):
+        for _ in self._distinct(["chunks.hash", "chunks.start"]):
             pass
 
     def _distinct(self, fields: Sequence[str]) -> Iterator[Mapping[str, Any]]:
         """The chunks whose text no other before them has."""
         seen: set[bytes] = set()
-        for document in every(self._client, self._index, fields, page=PAGE):
+        for document in every(self._client, self._index, fields, page=self._page):
             for chunk in document.get("chunks", []):
                 self.chunks += 1
+                self.longest = max(self.longest, int(chunk.get("start", 0)))
                 digest = bytes.fromhex(chunk["hash"])
                 if digest not in seen:
                     seen.add(digest)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from elastic_transport import ConnectionTimeout, HttpHeaders, Urllib3HttpNode
 from elasticsearch import ApiError, Elasticsearch
 
 from include.elastic.connection import EsConnection, connect
@@ -17,11 +18,11 @@ from include.elastic.errors import translated
 from include.elastic.index_generations import IndexGenerations
 from include.errors import InputError, ServiceUnavailable, TransientError
 from include.fulltext.analysis import Analysis, analysis_of
+from include.fulltext.deadline import ends_within, left
 
 log = logging.getLogger(__name__)
 
 KNOWN_SECONDS = 5.0  # after which a served generation is looked up again
-LEAST_SECONDS = 0.05
 LONGEST_WAIT = 1.0  # seconds between two attempts
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class Served:
 class SearchCluster:
     """One client, made at the first request and used again by all threads.
 
-    What :meth:`within` runs may ask until its time is over.
+    All that :meth:`within` runs, its tries together, has ``seconds``, or what is left to the search that it is part of.
     """
 
     def __init__(self, connection: EsConnection, *, seconds: float, retries: int) -> None:
@@ -49,25 +50,24 @@ class SearchCluster:
         self._lock = threading.Lock()
 
     def within(self, work: Callable[[Elasticsearch], T]) -> T:
-        """``work`` with a client that waits as long as time is left; again a little later, after a passing failure.
+        """``work`` with a client each of whose requests has what is left; once more a little later, when it may help.
 
         Raises:
             TransientError: it failed too often, or there was no time left.
             FatalError: it failed for good.
         """
-        end = time.monotonic() + self._seconds
         tried = 0
-        while True:
-            left = max(end - time.monotonic(), LEAST_SECONDS)
-            try:
-                return work(self._connected(left).options(request_timeout=left))
-            except TransientError as error:
-                wait = random.random() * min(LONGEST_WAIT, 0.1 * 2**tried)  # noqa: S311 — no secret
-                if tried >= self._retries or time.monotonic() + wait >= end:
-                    raise
-                log.info("%s Tried again.", error)
-            tried += 1
-            time.sleep(wait)
+        with ends_within(self._seconds):
+            while True:
+                try:
+                    return work(self._connected())
+                except TransientError as error:
+                    wait = random.random() * min(LONGEST_WAIT, 0.1 * 2**tried)  # noqa: S311 — no secret
+                    if tried >= self._retries or wait >= left():
+                        raise
+                    log.info("%s Tried again.", error)
+                tried += 1
+                time.sleep(wait)
 
     def served(self, client: Elasticsearch, collection: str) -> Served:
         """What is served; known for a few seconds, so that a search needs one request.
@@ -120,8 +120,33 @@ class SearchCluster:
         if self._client is not None:
             self._client.close()
 
-    def _connected(self, seconds: float) -> Elasticsearch:
-        with self._lock:
-            if self._client is None:
-                self._client = connect(self._connection, seconds=seconds)
+    def _connected(self) -> Elasticsearch:
+        if self._client is not None:
             return self._client
+        if not self._lock.acquire(timeout=left()):  # another thread tries to connect
+            hosts = ", ".join(self._connection.hosts)
+            msg = f"Elasticsearch at {hosts} does not answer in time (connect). Start it (`make up`)."
+            raise ServiceUnavailable(msg)
+        try:
+            if self._client is None:
+                self._client = connect(self._connection, seconds=self._seconds, node_class=_PunctualNode)
+            return self._client
+        finally:
+            self._lock.release()
+
+
+class _PunctualNode(Urllib3HttpNode):
+    """Waits for an answer no longer than time is left to the search."""
+
+    def perform_request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: Any = None,
+    ) -> Any:
+        if not (seconds := left()):
+            raise ConnectionTimeout("no time is left")
+        bound = min(seconds, request_timeout) if isinstance(request_timeout, int | float) else seconds
+        return super().perform_request(method, target, body, headers, bound)

@@ -9,13 +9,12 @@ from typing import Any
 from include.elastic.connection import EsConnection, connect
 from include.elastic.document_id import document_id
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.ledger import Ledger, key_of, ledger_file
 from include.elastic.locks import writing_index
 from include.elastic.removal import remove_documents
 from include.errors import InputError
-from include.fulltext.ledger import LEDGER_FILE, Ledger, key_of
 from include.fulltext.mapping import HELD
 from include.fulltext.parameters import DocumentDeleteParameters
-from include.fulltext.places import collection_folder
 from include.generations.run import Run
 from include.settings import Settings
 
@@ -50,7 +49,7 @@ def delete_documents(
             msg = f"There is no collection {alias!r} of documents. Check the name."
             raise InputError(msg)
         generations.refuse_foreign(HELD, unknown=True)
-        Ledger(collection_folder(settings, alias) / LEDGER_FILE).note(map(key_of, wanted), version)
+        Ledger(ledger_file(settings, alias)).note(map(key_of, wanted), version)
         removed = remove_documents(client, served, map(document_id, wanted), version=version)
         generations.refresh(served)
         return {

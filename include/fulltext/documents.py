@@ -16,6 +16,8 @@ from include.settings import PROJECT_ROOT
 # What no text is searched by and what would spoil a log or a page: control characters but tab and line ends.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+FILTERED = ("chat_id", "source")  # metadata that searches can be filtered by
+LEVELS = 100  # of metadata inside metadata: Elasticsearch and JSON encoders have an end
 KEPT_CHARACTERS = 200  # of what is said of a document that is set aside
 
 
@@ -126,22 +128,32 @@ def _problem_of_metadata(metadata: Any) -> str:
     for key in metadata:
         if not isinstance(key, str) or not key.strip(" .") or ".." in key or key.startswith(".") or key.endswith("."):
             return f"{str(key)[:KEPT_CHARACTERS]!r} cannot name metadata"
-    for key in ("chat_id", "source"):
+        if key.split(".")[0] in FILTERED and key not in FILTERED:
+            return f"{key[:KEPT_CHARACTERS]!r} cannot name metadata: {key.split('.')[0]} is one value"
+    for key in FILTERED:
         if isinstance(metadata.get(key), Mapping | list | tuple):
             return f"metadata.{key} must be one value"
     return ""
 
 
-def _as_json(value: Any) -> Any:
-    """The value as JSON carries it and gives it back: days as texts, nothing for what is no number."""
+def _as_json(value: Any, levels: int = LEVELS) -> Any:
+    """The value as JSON carries it and gives it back: days as texts, nothing for what is no number.
+
+    Raises:
+        RecursionError: it has more ``levels``.
+    """
+    if levels < 0:
+        raise RecursionError
+    if isinstance(value, Mapping):
+        return {_as_plain(str(key)): _as_json(one, levels - 1) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(one, levels - 1) for one in value]
+    return sorted(map(str, value)) if isinstance(value, set | frozenset) else _as_plain(value)
+
+
+def _as_plain(value: Any) -> str | int | float | None:
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
-    if isinstance(value, Mapping):
-        return {_as_json(str(key)): _as_json(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_json(one) for one in value]
-    if isinstance(value, set | frozenset):
-        return sorted(map(str, value))
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, date | time):

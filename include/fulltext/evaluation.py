@@ -37,7 +37,7 @@ def evaluate(parameters: SearchQualityParameters, run: Run, settings: Settings) 
     """Measure the search of a collection; return the figures, small enough to travel with an event.
 
     The best value of each figure since the last accepted drop is kept beside the figures in ``state_dir``, so that a
-    quality that slides a little every day is noticed as well. Another relevance set starts anew.
+    quality that slides a little every day is noticed as well. Another relevance set starts anew, with a warning.
 
     Raises:
         GateFailed: a figure has dropped or is below the floor; the message names each.
@@ -60,13 +60,13 @@ def evaluate(parameters: SearchQualityParameters, run: Run, settings: Settings) 
     write_json(latest, summary)
     baseline = latest.with_name(f"baseline_{relevance.fingerprint}.json")
     best = _best(baseline)
+    if not best:
+        _tell_new_baseline(baseline, parameters)
     found = [*_drops(figures, best, parameters.max_drop), *_below(figures, parameters.min_ndcg)]
     if found and not parameters.accept:
         raise GateFailed(_alert(found, summary))
     if found:
         log.warning("Accepted, and what is compared with from now on: %s", "; ".join(found))
-    elif not best:
-        log.info("Nothing was measured with this relevance set before: later runs are compared with this one.")
     write_json(baseline, _kept(figures, {} if parameters.accept else best))
     return summary
 
@@ -139,6 +139,18 @@ def _state_of_collection(
         log.warning("%d relevant documents are not in %s: %s", len(missing), served, _some(missing))
     found = {"collection": parameters.collection, "generation": served, "analysis": analysis}
     return found | {"missing_documents": len(missing), "missing": missing[:TOLD]}
+
+
+def _tell_new_baseline(baseline: Path, parameters: SearchQualityParameters) -> None:
+    """Say that nothing was compared: as a warning when this collection was measured with another set before."""
+    if any(baseline.parent.glob("baseline_*.json")):
+        log.warning(
+            "%s is not the relevance set that %s was measured with before (another file, or it was edited): nothing "
+            "is compared, no drop can be seen, and later runs are compared with this one.",
+            parameters.relevance, parameters.collection,
+        )  # fmt: skip
+        return
+    log.info("Nothing was measured with this relevance set before: later runs are compared with this one.")
 
 
 def _best(path: Path) -> dict[str, dict[str, dict[str, float]]]:

@@ -13,16 +13,17 @@ from elasticsearch import Elasticsearch
 
 from include.elastic.bulk import OLDER
 from include.elastic.documents import Document
+from include.elastic.ledger import Ledger, key_of
 from include.fulltext.collection import Standing, standing
 from include.fulltext.documents import Found, SetAside, SourceDocument
 from include.fulltext.entries import EntryMaker, TooLarge, as_kept
-from include.fulltext.ledger import Ledger, key_of
 
 log = logging.getLogger(__name__)
 
 TOGETHER = 256  # documents that are looked up in one request
 LOOKED_UP_CHARACTERS = 4_000_000  # or fewer, when they are long
 SAMPLE = 50
+SAMPLED_CHARACTERS = 200_000  # of one document at most: a longer one is not read back
 TOLD = 10  # set aside, in the log
 EMPTY, TOO_LARGE, DUPLICATE, UNCHANGED = "empty", "too_large", "duplicate", "unchanged"
 
@@ -96,7 +97,8 @@ class Filling:
                 self.spoken.discard(key)
                 self._put_aside(SetAside(document.id, TOO_LARGE, str(error)))
                 continue
-            self._keep_sample(entry, choose)
+            if len(document.text) <= SAMPLED_CHARACTERS:
+                self._keep_sample(entry, choose)
             self.chunks += len(entry.source["chunks"])
             yield entry
 
@@ -107,7 +109,7 @@ class Filling:
             self.emptied.append(document.id)
 
     def _keep_sample(self, entry: Document, choose: random.Random) -> None:
-        """Each entry has the same chance to be read back in the end."""
+        """Each has the same chance to be read back in the end."""
         self.sent += 1
         if len(self.sample) < SAMPLE:
             self.sample.append(as_kept(entry))

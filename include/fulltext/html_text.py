@@ -6,7 +6,15 @@ import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-_UNSEEN = frozenset({"script", "style", "noscript", "template", "svg", "iframe", "object", "textarea", "select"})
+_UNSEEN = frozenset({"script", "style", "template", "svg", "iframe", "object", "textarea", "select"})
+# What ends a drawing or a choice that nobody closed, for it cannot stand in one; what is embedded in a drawing
+# (foreignObject) may have it.
+_ENDED_BY_PAGE = frozenset({"svg", "select"})
+_OF_PAGES = frozenset(
+    {"address", "article", "aside", "blockquote", "body", "center", "dd", "details", "div", "dl", "dt", "fieldset"}
+    | {"figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "input", "li", "main", "nav", "ol"}
+    | {"p", "pre", "section", "table", "tbody", "td", "textarea", "th", "tr", "ul"}
+)
 _INLINE = frozenset(
     {"a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "dfn", "em", "font", "i", "img", "kbd", "mark", "q", "rp"}
     | {"rt", "ruby", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr", "label"}
@@ -26,7 +34,10 @@ class Page:
 
 
 def html_text(html: str) -> Page:
-    """The text of ``html``; broken markup is read as far as it goes, scripts and styles are left out."""
+    """The text of ``html``; broken markup is read as far as it goes, scripts and styles are left out.
+
+    What nobody sees ends with the element around it at the latest, so that one missing end hides no page.
+    """
     reader = _Reader()
     reader.feed(html)
     reader.close()
@@ -41,14 +52,17 @@ class _Reader(HTMLParser):
         self.text: list[str] = []
         self.title: list[str] = []
         self.heading: list[str] = []
-        self._unseen: list[str] = []  # open elements whose content nobody sees, outermost first
+        self._unseen: list[str] = []  # an element whose content nobody sees, and what is open in it
         self._in_title = False
         self._headings = 0  # <h1> elements that were begun
         self._in_heading = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        if tag in _UNSEEN:
-            self._unseen.append(tag)
+        if self._unseen and self._ends_unseen(tag):
+            self._unseen.clear()
+        if self._unseen or tag in _UNSEEN:
+            if tag not in _VOID:
+                self._unseen.append(tag)
         elif tag == "title":
             self._in_title = not self.title
         elif tag == "h1":
@@ -65,13 +79,22 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._unseen:
-            del self._unseen[self._unseen.index(tag) :]
+            del self._unseen[len(self._unseen) - 1 - self._unseen[::-1].index(tag) :]
+        elif self._unseen and tag in _OF_PAGES | {"html"}:
+            self._unseen.clear()  # it ends an element around
         elif tag == "title":
             self._in_title = False
         elif tag == "h1":
             self._in_heading = False
         if tag not in _INLINE:
             self.text.append("\n")
+
+    def _ends_unseen(self, tag: str) -> bool:
+        """Whether ``tag`` stands in the page again, as the element that is open cannot have it."""
+        outermost = self._unseen[0]
+        if outermost not in _ENDED_BY_PAGE or "foreignobject" in self._unseen:
+            return False
+        return tag in _OF_PAGES or (tag == "select" == outermost)
 
     def handle_data(self, data: str) -> None:
         if self._unseen:

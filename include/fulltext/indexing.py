@@ -19,6 +19,7 @@ from include.elastic.dead_letters import dead_ids
 from include.elastic.document_id import document_id
 from include.elastic.documents import Document
 from include.elastic.index_generations import KIND, IndexGenerations
+from include.elastic.ledger import Ledger, key_of, ledger_file
 from include.elastic.locks import writing_index
 from include.elastic.removal import Removed, remove_documents
 from include.elastic.replay import dead_letter_folder
@@ -30,7 +31,6 @@ from include.fulltext.collection import every
 from include.fulltext.documents import Columns, read_documents
 from include.fulltext.entries import EntryMaker, largest_entry
 from include.fulltext.filling import UNCHANGED, Filling
-from include.fulltext.ledger import LEDGER_FILE, Ledger, key_of
 from include.fulltext.losing import refuse_losing
 from include.fulltext.mapping import CHUNKING, HELD, document_mapping, index_limits
 from include.fulltext.parameters import DocumentIndexParameters
@@ -81,7 +81,7 @@ class _Indexing:
     def __post_init__(self) -> None:
         self.generations = IndexGenerations(self.client, self.parameters.collection)
         self.folder = collection_folder(self.settings, self.parameters.collection)
-        self.ledger = Ledger(self.folder / LEDGER_FILE)
+        self.ledger = Ledger(ledger_file(self.settings, self.parameters.collection))
         self.name = generation_name(self.parameters.collection, self.run.date, self.run.key)
         self.version = int(self.run.date.timestamp() * 1000)
 
@@ -101,14 +101,21 @@ class _Indexing:
             version=self.version, in_flight=self.parameters.workers,
         )  # fmt: skip
         written = writer.write(filling.entries())
-        counts = _counts(filling, written, self.parameters.input)
+        counts, chunks = _counts(filling, written, self.parameters.input), filling.chunks  # of this pass, both
         removed = self._remove(filling, index, others=bool(anew) or self.parameters.delete_missing, new=bool(anew))
         if anew and served and not (self.parameters.rebuild or self.parameters.delete_missing):
             refuse_losing(self.client, served, filling.spoken, why=anew)
         gate = self._serve(filling, writer, counts, served) if anew else self._check(filling, index)
         self.ledger.note(filling.spoken, self.version)
         return self._summary(
-            filling, counts, generation=index, previous=served, built=anew, gate=gate, deleted=removed.deleted
+            filling,
+            counts,
+            chunks=chunks,
+            generation=index,
+            previous=served,
+            built=anew,
+            gate=gate,
+            deleted=removed.deleted,
         )
 
     def _maker(self, meta: dict[str, Any]) -> EntryMaker:
@@ -222,7 +229,6 @@ class _Indexing:
             **filling.maker.meta(),
             "documents": self.generations.count(self.generations.alias),
             "counts": counts.as_dict(),
-            "chunks": filling.chunks,
             "changed": bool(counts.written or more["deleted"] or more["built"]),
             "seconds": {"wall": round(time.monotonic() - self.began, 2)},
             **tell_set_aside(filling.set_aside, self.folder),

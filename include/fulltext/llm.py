@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
@@ -12,7 +13,9 @@ from typing import Any
 import httpx
 
 from include.errors import AccessDenied, ContractError, EmbsearchError, InputError, ServiceUnavailable
+from include.fulltext.deadline import ends_within, left
 from include.settings import Settings
+from include.triton.loop import LoopThread
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +32,14 @@ ANSWER_BYTES = 1_000_000
 CACHED = 1024  # queries
 PAUSE_SECONDS = 30.0  # an endpoint that failed is let alone so long: no search waits for it again and again
 ATTEMPTS = 2
+SHARE = 0.5  # of a search's time; the rest is for the search itself
 
 
 class LanguageModelKeywords:
     """Nouns, verbs and adjectives of queries, as a language model names them. May be shared between threads; close it.
 
-    What was answered is kept for the last :data:`CACHED` queries. After a failure it is not asked for
+    Each try ends after ``timeout_seconds``, whatever comes by then; both together when half of the search's time is
+    over. What was answered is kept for the last :data:`CACHED` queries. After a failure it is not asked for
     :data:`PAUSE_SECONDS`.
     """
 
@@ -57,7 +62,8 @@ class LanguageModelKeywords:
             raise InputError(msg)
         self._url, self._model, self._seconds = f"{url.rstrip('/')}/chat/completions", model, timeout_seconds
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx.Client(headers=headers, timeout=timeout_seconds)
+        self._client = httpx.AsyncClient(headers=headers, timeout=None)  # noqa: S113 — _post bounds all of it
+        self._loop = LoopThread("language model")
         self._pause_seconds, self._paused_until = pause_seconds, 0.0
         self._known: OrderedDict[str, list[str]] = OrderedDict()
         self._lock = threading.Lock()
@@ -79,7 +85,7 @@ class LanguageModelKeywords:
         Raises:
             ServiceUnavailable: the endpoint does not answer in time, or failed a moment ago.
             AccessDenied: it refuses the key.
-            ContractError: it refuses the request, or twice answered something else than keywords.
+            ContractError: it refuses the request, or twice answered something else than lists of keywords.
         """
         with self._lock:
             if query in self._known:
@@ -89,7 +95,8 @@ class LanguageModelKeywords:
             msg = f"The language model at {self._url} failed a moment ago and is not asked for now."
             raise ServiceUnavailable(msg)
         try:
-            found = self._ask(query[:ASKED_CHARACTERS])
+            with ends_within(left() * SHARE):
+                found = self._ask(query[:ASKED_CHARACTERS])
         except EmbsearchError:
             self._paused_until = time.monotonic() + self._pause_seconds
             raise
@@ -101,7 +108,7 @@ class LanguageModelKeywords:
 
     def close(self) -> None:
         """Close its connections."""
-        self._client.close()
+        self._loop.close(last=self._client.aclose)
 
     def _ask(self, query: str) -> list[str]:
         body: dict[str, Any] = {
@@ -112,31 +119,30 @@ class LanguageModelKeywords:
         }
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return _keywords_in(self._post(body))
+                found = _keywords_in(self._loop.run(self._post(body, min(self._seconds, left()))))
+                if found or attempt == ATTEMPTS:  # a query of stop words has none, and that is no failure
+                    return found
             except (ServiceUnavailable, ContractError) as error:
-                if attempt == ATTEMPTS:
+                if attempt == ATTEMPTS or not left():
                     raise
                 log.info("%s Asked once more.", error)
-                body.pop("response_format")  # some endpoints do not know it
+            body.pop("response_format")  # some endpoints do not know it
         raise AssertionError  # pragma: no cover
 
-    def _post(self, body: dict[str, Any]) -> bytes:
-        """The answer's body, whole within the time-out however slowly it comes."""
-        end = time.monotonic() + self._seconds
+    async def _post(self, body: dict[str, Any], seconds: float) -> bytes:
+        """The answer's body, whole within ``seconds`` from the connection on, however slowly it comes."""
         try:
-            with self._client.stream("POST", self._url, json=body) as answer:
+            async with asyncio.timeout(seconds), self._client.stream("POST", self._url, json=body) as answer:
                 read = bytearray()
-                for part in answer.iter_bytes():
+                async for part in answer.aiter_bytes():
                     read += part
-                    if time.monotonic() > end:
-                        raise httpx.ReadTimeout("the answer comes too slowly")
                     if len(read) > ANSWER_BYTES:
                         msg = f"The language model at {self._url} answers more than {ANSWER_BYTES:,} bytes."
                         raise ContractError(msg)
                 self._check(answer.status_code)
                 return bytes(read)
-        except httpx.HTTPError as error:
-            why = f"does not answer within {self._seconds:g} s" if isinstance(error, httpx.TimeoutException) else error
+        except (TimeoutError, httpx.HTTPError) as error:
+            why = f"does not answer within {seconds:.2g} s" if isinstance(error, TimeoutError) else error
             msg = f"The language model at {self._url}: {why}. Start it, or correct EMBSEARCH_FULLTEXT_LLM_URL."
             raise ServiceUnavailable(msg) from error
 
@@ -153,20 +159,21 @@ class LanguageModelKeywords:
 
 
 def _keywords_in(answer: bytes) -> list[str]:
-    """The keywords of a completion; a fence or some words around the JSON do no harm.
+    """The keywords of a completion, none when its lists are empty; a fence or some words around the JSON do no harm.
 
     Raises:
-        ContractError: there are none in it.
+        ContractError: it has no such lists.
     """
     try:
         content = json.loads(answer)["choices"][0]["message"]["content"]
         found = json.loads(content[content.index("{") : content.rindex("}") + 1])
-        words = [word for part in PARTS for word in found.get(part) or [] if isinstance(word, str)]
+        lists = [found[part] or [] for part in PARTS if part in found]
+        words = [word for each in lists for word in each if isinstance(word, str)]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
         msg = f"The language model answers no JSON of keywords: {answer[:200]!r}."
         raise ContractError(msg) from error
+    if not lists:
+        msg = f"The language model names no keyword: {answer[:200]!r}."
+        raise ContractError(msg)
     clean = dict.fromkeys(" ".join(word.split())[:WORD_CHARACTERS] for word in words)
-    if kept := [word for word in clean if word]:
-        return kept
-    msg = f"The language model names no keyword: {answer[:200]!r}."
-    raise ContractError(msg)
+    return [word for word in clean if word]

@@ -6,9 +6,9 @@ from collections.abc import Container
 
 from elasticsearch import Elasticsearch
 
+from include.elastic.ledger import key_of
 from include.errors import GateFailed
 from include.fulltext.collection import every
-from include.fulltext.ledger import key_of
 
 NAMED = 3
 
@@ -24,7 +24,7 @@ def refuse_losing(client: Elasticsearch, served: str, spoken: Container[bytes], 
     if lost:
         msg = (
             f"A new index is needed ({why}), and {len(lost):,} documents of {served} would not be in it, for example "
-            f"{lost[:NAMED]}: the input lacks them, or they are set aside. Give all documents; or, when they are to go, "
-            "run again with rebuild."
+            f"{lost[:NAMED]}: the input lacks them, or they are set aside. Give all documents; or, when they are to "
+            "go, run again with rebuild."
         )
         raise GateFailed(msg)

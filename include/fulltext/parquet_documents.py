@@ -14,6 +14,7 @@ from include.errors import InputError
 from include.fulltext.documents import Columns, Found, SetAside, document_of
 
 BATCH_ROWS = 256
+BATCH_BYTES = 64_000_000  # of the columns that are read; a row that is larger comes alone
 
 
 def read_parquet_documents(path: Path, name: str, columns: Columns) -> Iterator[Found]:
@@ -35,11 +36,19 @@ def read_parquet_documents(path: Path, name: str, columns: Columns) -> Iterator[
                 raise InputError(msg)
         usual = {"id": columns.id, "title": columns.title, "text": columns.text, "metadata": columns.metadata}
         taken = {key: column for key, column in usual.items() if column in there}
-        number = 0
-        for batch in file.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(taken.values()))):
-            for row in _rows(batch):
-                yield _document({key: row[column] for key, column in taken.items()}, f"{name}#{number}")
-                number += 1
+        rows = (row for batch in _batches(file, list(dict.fromkeys(taken.values()))) for row in _rows(batch))
+        for number, row in enumerate(rows):
+            yield _document({key: row[column] for key, column in taken.items()}, f"{name}#{number}")
+
+
+def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """No row is larger than all of its group, even where a value that repeats is stored once."""
+    for group in range(file.num_row_groups):
+        facts = file.metadata.row_group(group)
+        parts = (facts.column(place) for place in range(facts.num_columns))
+        size = sum(one.total_uncompressed_size for one in parts if one.path_in_schema.split(".")[0] in columns)
+        rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(1, size)))
+        yield from file.iter_batches(rows, row_groups=[group], columns=columns)
 
 
 def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:

@@ -11,8 +11,7 @@ from include.fulltext.relevance import RelevantQuery
 from include.fulltext.results import DocumentWithScore
 
 RECALL_AT = 5
-DEPTH = 10  # documents that are looked at for the reciprocal rank and nDCG
-PASSAGES = 30  # asked for, as several of them may be of one document
+DEPTH = 10  # passages that are asked for, as users do; of their documents come the reciprocal rank and nDCG
 ALL = "all"  # languages together, each query counting the same
 MEASURES = ("recall", "mrr", "ndcg")
 
@@ -33,7 +32,7 @@ def measured(queries: Sequence[RelevantQuery], search: Search) -> dict[str, Qual
     """The quality of ``search`` by language, and of :data:`ALL`."""
     scores: dict[str, list[tuple[float, float, float]]] = {}
     for query in queries:
-        ranked = ranked_documents(search(query.query, PASSAGES))
+        ranked = ranked_documents(search(query.query, DEPTH))
         score = (
             recall_at(ranked, query.relevant, RECALL_AT),
             reciprocal_rank(ranked, query.relevant, DEPTH),

@@ -13,6 +13,7 @@ from typing import Any
 
 from include.errors import InputError
 from include.fulltext.analysis import Analysis
+from include.fulltext.documents import FILTERED
 from include.fulltext.highlights import REQUEST, highlight
 from include.fulltext.results import FULLTEXT, VECTOR, DocumentWithScore, Filters, best_first
 from include.fulltext.words import ideographs
@@ -26,7 +27,6 @@ IDEOGRAPHS, IDEOGRAPH_BOOST = "60%", 0.5
 BOTH = 0.3  # what the worse of title and content adds
 TOKENS_OF_A_KEYWORD = 64
 TOKENS_IN_ALL = 400  # in two fields: below 1,024, the fewest clauses that any Elasticsearch takes
-FILTERS = ("chat_id", "source")
 MOST = 100  # results; Elasticsearch gives no more inner hits
 PARENT_FIELDS = ["document_id", "title", "metadata"]
 
@@ -80,8 +80,8 @@ def filter_clauses(filters: Filters | None) -> list[Body]:
         InputError: documents cannot be filtered by one of the keys.
     """
     for key in filters or {}:
-        if key not in FILTERS:
-            msg = f"Documents cannot be filtered by {key!r}, only by {' and '.join(FILTERS)}."
+        if key not in FILTERED:
+            msg = f"Documents cannot be filtered by {key!r}, only by {' and '.join(FILTERED)}."
             raise InputError(msg)
     return [{"term": {f"metadata.{key}": value}} for key, value in (filters or {}).items()]
 

@@ -17,7 +17,8 @@ class DocumentWithScore:
 
     ``metadata`` has ``recall_type`` (how it was found), ``collection``, ``document_id``, ``chunk_id``, ``title``, where
     words were searched for ``highlight`` (a list of HTML: escaped text with ``<em>`` around what matched), and what the
-    document has of its own under its own keys. Scores of different recall types cannot be compared.
+    document has of its own under its own keys. Scores of different recall types cannot be compared, nor those of one
+    collection with those of several.
     """
 
     text: str

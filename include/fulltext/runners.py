@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 
 from include.catalog.models import get_model
-from include.errors import InputError
+from include.errors import ContractError, InputError
 from include.fulltext.chunks import text_hash
+from include.fulltext.deadline import ends_within, in_time, left
 from include.fulltext.languages import InLanguages
 from include.fulltext.merge import FUSION, merged
 from include.fulltext.parameters import DocumentSearchParameters
@@ -30,6 +33,7 @@ FIRST_TEXTS = 3  # for each result that is wanted: texts that are gone or filter
 MOST_TEXTS = 4096  # nearest texts looked at for one search
 TOGETHER = 512  # texts in one request for their chunks
 FUSED_DEPTH = 3  # results of each runner for each that is wanted
+FUSED_LEAST = 30  # of them: else the best of few would be others than the best of ten
 
 
 class TextRunner:
@@ -44,7 +48,10 @@ class TextRunner:
 
 
 class VectorRunner:
-    """By meaning: the nearest texts in each collection's vectors, and the chunks that have these texts now."""
+    """By meaning: the nearest texts in each collection's vectors, and the chunks that have these texts now.
+
+    A search, all its requests to all servers together, is given up after ``seconds``.
+    """
 
     def __init__(
         self,
@@ -77,12 +84,13 @@ class VectorRunner:
             found = [result for name in self._collections for result in self._nearest(name, text, top_k, filters)]
             return best_first(found)[:top_k]
 
-        return softly(self._documents.faults, "vector search", search)
+        with ends_within(self._seconds):
+            return softly(self._documents.faults, "vector search", lambda: in_time("vector search", search))
 
     def _nearest(self, name: str, query: str, top_k: int, filters: Filters | None) -> list[DocumentWithScore]:
         """Of one collection; ever more texts are looked at until enough of them stand in documents."""
         vectors = self._vectors_of(name)
-        vector = self._embedder(vectors).embed([query], "query", deadline_seconds=self._seconds)
+        vector = self._embedder(vectors).embed([query], "query", deadline_seconds=left())
         found: list[DocumentWithScore] = []
         seen: set[str] = set()
         texts = top_k * FIRST_TEXTS
@@ -125,19 +133,31 @@ class VectorRunner:
     def _embedder(self, vectors: CollectionInfo) -> Embedder:
         with self._lock:
             if vectors.model_fingerprint not in self._embedders:
-                found = Embedder.of_collection(self._triton, self._spec, vectors)
+                try:
+                    found = Embedder.of_collection(self._triton, self._spec, vectors)
+                except InputError as error:  # the model is not loaded: no fault of the question's
+                    raise ContractError(str(error)) from error
                 self._embedders[vectors.model_fingerprint] = found
             return self._embedders[vectors.model_fingerprint]
 
 
 class HybridRunner:
-    """Several runners at once, their results merged."""
+    """Several runners at once, their results merged.
+
+    ``seconds`` are told to all of them as one time that begins with the search; one of yours must end by itself.
+    """
 
     def __init__(
-        self, runners: Mapping[str, Runner], *, strategy: str = FUSION, weights: Mapping[str, float] | None = None
+        self,
+        runners: Mapping[str, Runner],
+        *,
+        strategy: str = FUSION,
+        weights: Mapping[str, float] | None = None,
+        seconds: float = math.inf,
     ) -> None:
         merged({}, strategy)
         self._runners, self._strategy, self._weights = dict(runners), strategy, weights
+        self._seconds = seconds
         self._pool = ThreadPoolExecutor(thread_name_prefix="hybrid")
 
     def search(self, query: str, top_k: int, filters: Filters | None = None) -> list[DocumentWithScore]:
@@ -146,8 +166,12 @@ class HybridRunner:
         Raises:
             EmbsearchError: what a runner raises.
         """
-        depth = min(checked_top_k(top_k) * FUSED_DEPTH, MOST)
-        asked = {name: self._pool.submit(one.search, query, depth, filters) for name, one in self._runners.items()}
+        depth = min(max(checked_top_k(top_k) * FUSED_DEPTH, FUSED_LEAST), MOST)
+        with ends_within(self._seconds):
+            asked = {
+                name: self._pool.submit(copy_context().run, one.search, query, depth, filters)
+                for name, one in self._runners.items()
+            }
         results = {name: future.result() for name, future in asked.items()}
         return merged(results, self._strategy, weights=self._weights)[:top_k]
 
@@ -180,6 +204,6 @@ def open_runner(parameters: DocumentSearchParameters, settings: Settings) -> Ite
             yield vector
             return
         spoken = InLanguages(vector, get_model(parameters.model).languages)
-        hybrid = HybridRunner({"vector": spoken, "fulltext": text})
+        hybrid = HybridRunner({"vector": spoken, "fulltext": text}, seconds=seconds)
         stack.callback(hybrid.close)
         yield hybrid

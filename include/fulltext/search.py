@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from elasticsearch import Elasticsearch
 
 from include.elastic.connection import EsConnection
 from include.errors import EmbsearchError, InputError
 from include.fulltext.cluster import SearchCluster, Served
+from include.fulltext.deadline import ends_within
 from include.fulltext.keywords import AnalyzeKeywords, Chain, KeywordMaker, RawQuery
 from include.fulltext.llm import LanguageModelKeywords
+from include.fulltext.merge import reciprocal_rank_fusion
 from include.fulltext.query import (
     Terms,
     checked_top_k,
@@ -23,7 +25,7 @@ from include.fulltext.query import (
     text_body,
     text_results,
 )
-from include.fulltext.results import DocumentWithScore, Filters, best_first
+from include.fulltext.results import DocumentWithScore, Filters
 from include.fulltext.stop_words import stop_words
 from include.settings import Settings
 
@@ -75,11 +77,27 @@ def softly(faults: str, what: str, search: Callable[[], list[DocumentWithScore]]
         return []
 
 
+def of_all(found: Mapping[str, list[DocumentWithScore]]) -> list[DocumentWithScore]:
+    """What the collections have, best first: by score of one, by reciprocal ranks of several.
+
+    BM25 depends on how texts are taken apart and on what else a collection has, so that its scores can be compared
+    only within one. With several, ``score`` is that of the fusion, ``metadata["bm25"]`` the collection's.
+    """
+    if len(found) < 2:
+        return [result for each in found.values() for result in each]
+    return reciprocal_rank_fusion({name: [_with(one, bm25=one.score) for one in each] for name, each in found.items()})
+
+
+def _with(result: DocumentWithScore, **metadata: Any) -> DocumentWithScore:
+    return replace(result, metadata={**result.metadata, **metadata})
+
+
 class DocumentSearch:
     """Searches with one client, made at the first search and used again. Share it between threads; close it.
 
-    A search that fails in a way that may pass is tried again while its time lasts. ``keyword_makers`` come before the
-    indexes' own analysis; by default the settings' language model, if there is one.
+    A search that fails in a way that may pass is tried again while its time lasts; keywords, tries and waits together
+    have the settings' time-out. ``keyword_makers`` come before the indexes' own analysis; by default the settings'
+    language model, if there is one. Makers of yours must end by themselves.
     """
 
     def __init__(
@@ -95,9 +113,10 @@ class DocumentSearch:
         self._most_keywords = settings.fulltext_max_keywords
         self._model = LanguageModelKeywords.from_settings(settings) if keyword_makers is None else None
         self._makers = [self._model] if self._model else list(keyword_makers or [])
+        self._seconds = settings.fulltext_timeout_seconds
         self._cluster = SearchCluster(
             EsConnection.from_settings(settings, urls=es_url),
-            seconds=settings.fulltext_timeout_seconds,
+            seconds=self._seconds,
             retries=settings.fulltext_retries,
         )
 
@@ -107,6 +126,7 @@ class DocumentSearch:
         """The ``top_k`` chunks of all ``collections`` that fit the words of ``query`` best, best first.
 
         When nothing has enough of the keywords, what has any of them is given; its metadata say so: ``relaxed``.
+        Scores are BM25 of one collection, and those of :func:`of_all` of several.
 
         Raises:
             InputError: the query is empty, there is no such collection or filter, or ``top_k`` is not 1–100.
@@ -114,11 +134,14 @@ class DocumentSearch:
         """
         text = clean(query)
         filter_clauses(filters)
-        keywords = Chain(self._makers).keywords(text) if self._makers else []
-        question = _Question(text, keywords, list(dict.fromkeys(collections)), checked_top_k(top_k), filters)
+        names = list(dict.fromkeys(collections))
+        checked_top_k(top_k)
 
         def search() -> list[DocumentWithScore]:
-            return self._cluster.within(lambda client: self._search(client, question))
+            with ends_within(self._seconds):
+                keywords = Chain(self._makers).keywords(text) if self._makers else []
+                question = _Question(text, keywords, names, top_k, filters)
+                return self._cluster.within(lambda client: self._search(client, question))
 
         return softly(self.faults, "full-text search", search)
 
@@ -158,10 +181,10 @@ class DocumentSearch:
         terms = [(one, Terms.of(self._keywords(client, question, one), one.analysis)) for one in served]
         asked = [(one, its) for one, its in terms if its.clauses]
         found = self._found(client, question, asked)
-        if not found:
+        if not any(found.values()):
             relaxed = self._found(client, question, asked, any_of=True)
-            found = [replace(one, metadata={**one.metadata, "relaxed": True}) for one in relaxed]
-        return best_first(found)[: question.top_k]
+            found = {name: [_with(one, relaxed=True) for one in each] for name, each in relaxed.items()}
+        return of_all(found)[: question.top_k]
 
     def _found(
         self,
@@ -170,15 +193,15 @@ class DocumentSearch:
         asked: Sequence[tuple[Served, Terms]],
         *,
         any_of: bool = False,
-    ) -> list[DocumentWithScore]:
+    ) -> dict[str, list[DocumentWithScore]]:
+        """By collection, best first."""
         bodies = [
             (one, text_body(its, one.analysis, question.top_k, question.filters, any_of=any_of)) for one, its in asked
         ]
-        return [
-            result
+        return {
+            one.collection: text_results(answer, one.collection, its, one.analysis, question.top_k)
             for (one, its), answer in zip(asked, self._cluster.ask(client, bodies), strict=True)
-            for result in text_results(answer, one.collection, its, one.analysis, question.top_k)
-        ]
+        }
 
     def _keywords(self, client: Elasticsearch, question: _Question, served: Served) -> Sequence[str]:
         """A language model's, else those of the collection's analysis, else the query."""

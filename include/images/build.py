@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from include.catalog.models import get_model
-from include.errors import GateFailed, InputError
+from include.errors import ContractError, GateFailed, InputError
 from include.faiss_index.assembly import Options
 from include.faiss_index.build import build as build_index
 from include.faiss_index.manifest import Origin
@@ -36,6 +36,7 @@ from include.images.objects import ObjectStore
 from include.images.originals import Originals
 from include.images.parameters import ImageIndexParameters
 from include.images.row import ImageRow
+from include.images.sources import Sources
 from include.settings import Settings
 from include.triton.client import TritonClient
 
@@ -90,11 +91,12 @@ def build_from(
         taken = [] if parameters.force else known
         collector = Collector(originals, embedder, taken, readers=settings.images_readers, report=report)
         collected = collector.collect(pages, collecting_folder(folder.root))
+        forget(folder.root, but=collected.folder)
         counts = collector.tally.counts(image_type)
         check_missing(image_type, counts, report, settings.images_missing_share)
         gathered = time.monotonic()
         served = folder.served_if_whole()
-        same = served if not parameters.force and _is_same(served, collected, collector.tally) else None
+        same = served if not parameters.force and _is_same(served, collected, embedder.fingerprint) else None
         version = same or index_collected(alone, collected, embedder, parameters=parameters, run=run, settings=settings)
         forget(folder.root)
         outcome = UNCHANGED if same else PUBLISHED
@@ -147,12 +149,21 @@ def _of_model(root: Path, fingerprint: str) -> list[Path]:
     return remains(root)
 
 
-def _is_same(served: Version | None, collected: Collected, tally: Tally) -> bool:
-    """Whether the served version holds these very images, with this metadata."""
-    if served is None or tally.embedded or served.manifest.ntotal != len(collected.ids):
+def _is_same(served: Version | None, collected: Collected, fingerprint: str) -> bool:
+    """Whether the served version is of these very images, with this metadata, by this model.
+
+    That nothing was embedded now does not say so: a build that was interrupted may have done it.
+    """
+    if served is None or served.manifest.ntotal != len(collected.ids):
         return False
     entry = served.manifest.files.get(METADATA)
     if entry is None or not np.array_equal(served.ids(), collected.ids):
+        return False
+    try:
+        sources = Sources.read(served.folder)
+    except ContractError:
+        return False
+    if sources.fingerprint != fingerprint or sources.marks != collected.marks:
         return False
     with tempfile.TemporaryDirectory(dir=collected.folder) as scratch:
         return collected.write_metadata(Path(scratch)).sha256 == entry.sha256

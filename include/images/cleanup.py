@@ -6,12 +6,13 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.errors import EmbsearchError, FatalError, TransientError
 from include.generations.counts import Counts
 from include.images.database import ImageDatabase, TemporaryImage
+from include.images.first_version import is_file_of_v1
 from include.images.objects import ObjectStore
 from include.images.parameters import ImageCleanupParameters
 from include.settings import Settings
@@ -34,7 +35,8 @@ class _Done:
 def clean_up(parameters: ImageCleanupParameters, now: datetime, settings: Settings) -> dict[str, Any]:
     """Delete the temporary images that were registered more than ``parameters.hours`` before ``now``.
 
-    An object that another image uses as well stays. One that cannot be deleted keeps its row for the next run.
+    A ``now`` that is still to come counts as the present. An object that another image uses as well stays. One that
+    cannot be deleted keeps its row for the next run.
 
     Raises:
         TransientError: some objects could not be deleted, in a way that may pass; all others are done.
@@ -44,10 +46,10 @@ def clean_up(parameters: ImageCleanupParameters, now: datetime, settings: Settin
     store, done = ObjectStore.from_settings(settings), _Done()
     with ImageDatabase.from_settings(settings) as database:
         database.ping()
-        for image in _old(database, now - timedelta(hours=parameters.hours)):
+        for image in _old(database, min(now, datetime.now(UTC)) - timedelta(hours=parameters.hours)):
             done.read += 1
             try:
-                done.objects[_delete_object(image, database, store)] += 1
+                done.objects[_delete_objects(image, database, store, settings)] += 1
             except EmbsearchError as error:
                 log.error("temporary image %d keeps its row: %s", image.image_id, error)  # noqa: TRY400 — says it all
                 done.failures[image.image_id] = error
@@ -69,13 +71,12 @@ def _old(database: ImageDatabase, before: datetime) -> Iterator[TemporaryImage]:
         last = page[-1].image_id
 
 
-def _delete_object(image: TemporaryImage, database: ImageDatabase, store: ObjectStore) -> str:
-    """Delete what the row points to; say what became of it."""
+def _delete_objects(image: TemporaryImage, database: ImageDatabase, store: ObjectStore, settings: Settings) -> str:
+    """Delete what the row alone points to; say what became of it."""
     addresses = [address for address in (image.storage_url, image.local_path) if address]
-    if any(database.is_shared(address, image.image_id) for address in addresses):
-        return "still used"
-    found = [store.delete(address) for address in addresses]
-    return "deleted" if any(found) else "gone before"
+    used = {each for each in addresses if is_file_of_v1(each, settings) or database.is_shared(each, image.image_id)}
+    found = [store.delete(address) for address in addresses if address not in used]
+    return "deleted" if any(found) else "still used" if used else "gone before"
 
 
 def _failure(done: _Done) -> EmbsearchError:

@@ -178,7 +178,8 @@ def collecting_folder(root: Path) -> Path:
     return folder
 
 
-def forget(root: Path) -> None:
-    """Take away what was collected: it is in a version now, or of no use."""
+def forget(root: Path, *, but: Path | None = None) -> None:
+    """Take away what was collected: it is in a version now, or in the folder ``but``, or of no use."""
     for folder in remains(root):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder != but:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
@@ -29,6 +29,10 @@ Result = TypeVar("Result")
 
 RETRY_SECONDS = 60.0  # without an answer; a server that is started again is back within it
 NO_TABLE = 1146
+
+
+class NotRegistered(InputError):
+    """What was asked for cannot be a temporary image."""
 
 
 @dataclass(frozen=True)
@@ -115,24 +119,24 @@ class ImageDatabase:
         """Record a temporary image; return its id.
 
         Raises:
-            InputError: the type is not ``query_temp``, the URL cannot be understood or is that of an image that is to
-                stay, or there is no such product or defect.
+            NotRegistered: the type is not ``query_temp``, the URL is that of an image that is to stay, or there is no
+                such product or defect.
         """
         if image_type != QUERY_TEMP:
             msg = f"image_type is {image_type!r}; only {QUERY_TEMP} can be registered here."
-            raise InputError(msg)
+            raise NotRegistered(msg)
         place = Location.of(storage_url)
         with self.session("register an image") as session:
             if session.scalar(_used(place).where(Image.image_type != QUERY_TEMP).limit(1)) is not None:
-                raise InputError(f"{place.url} is an image of the tables: it would be deleted after a day.")
+                raise NotRegistered(f"{place.url} is an image of the tables: it would be deleted after a day.")
             product = session.scalar(select(Product.product_id).where(Product.product_code == product_code))
             if product is None:
-                raise InputError(f"There is no product {product_code!r}.")
+                raise NotRegistered(f"There is no product {product_code!r}.")
             defect = None
             if defect_code not in (None, "", NO_DEFECT[0]):
                 defect = session.scalar(select(DefectType.defect_type_id).where(DefectType.defect_code == defect_code))
                 if defect is None:
-                    raise InputError(f"There is no defect {defect_code!r}.")
+                    raise NotRegistered(f"There is no defect {defect_code!r}.")
             image = Image(
                 storage_url=place.url, product_id=product, defect_type_id=defect, image_type=image_type,
                 upload_date=datetime.now(UTC).replace(tzinfo=None),
@@ -216,8 +220,11 @@ class ImageDatabase:
 
 
 def _used(place: Location) -> Select[Any]:
-    """The rows that point to ``place``, however they write it."""
-    written = {place.url, place.key} if place.scheme == "file" else {place.url}
+    """The rows that point to ``place``, by whichever of its spellings, and through whichever link to its folder."""
+    written = {place.url}
+    if place.scheme == "file":
+        real = replace(place, key=str(place.path.parent.resolve() / place.path.name))
+        written |= {text for each in (place, real) for text in (each.url, each.key, f"file://{each.key}")}
     return select(Image.image_id).where(Image.storage_url.in_(written) | Image.file_path.in_(written))
 
 

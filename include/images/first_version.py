@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from include.errors import InputError
-from include.images.locations import Allowed
+from include.images.locations import Allowed, Location
 from include.images.objects import ObjectStore
 from include.images.parameters import DEFECT, NORMAL
 from include.images.row import NO_DEFECT, ImageRow
@@ -44,6 +44,14 @@ def _rows(folder: Path, image_type: str) -> Iterator[ImageRow]:
         if kind == image_type:
             code, name = NO_DEFECT if kind == NORMAL else (defect, defect)
             yield ImageRow(id_of(path.name), str(path), None, product, product, code, name, kind)
+
+
+def is_file_of_v1(address: str, settings: Settings) -> bool:
+    """Whether V1 takes the file at ``address`` for one of its images."""
+    place = Location.of(address)
+    if place.scheme != "file" or _NAME.fullmatch(place.path.name) is None:
+        return False
+    return place.path.parent.resolve() == settings.images_v1_dir.resolve()
 
 
 def id_of(name: str) -> int:

@@ -64,6 +64,30 @@ class _Beside:
         return cls(metadata, Model(sources.model, sources.fingerprint))
 
 
+@dataclass(frozen=True)
+class Found:
+    """The neighbours of a search, the nearest first, and the version that named them, whichever is served by now."""
+
+    images: list[SimilarImage]
+    _served: Served
+
+    @property
+    def version(self) -> str:
+        """Its name."""
+        return self._served.name
+
+    @property
+    def model(self) -> Model:
+        """What made it."""
+        beside: _Beside = self._served.beside
+        return beside.model
+
+    def vector(self, image_id: int) -> Vector:
+        """``[D]`` of one of :attr:`images`."""
+        found: Vector = self._served.index.reconstruct(np.array([image_id], np.int64))[0]
+        return found
+
+
 class ImageIndex:
     """Searches the served version of one image index; safe from several threads.
 
@@ -133,6 +157,10 @@ class ImageIndex:
             InputError: the vector has another dimension, or ``top_k`` is out of bounds.
             OtherModelNow: the index is of another model by now: embed the query again by :attr:`model`.
         """
+        return self.find(vector, top_k, fingerprint=fingerprint).images
+
+    def find(self, vector: Vector, top_k: int = TOP_K, *, fingerprint: str | None = None) -> Found:
+        """As :meth:`search`, with the version that answers, for those who ask more of it."""
         if not 1 <= top_k <= MAX_TOP_K:
             msg = f"top_k is {top_k}; ask for 1 to {MAX_TOP_K}."
             raise InputError(msg)
@@ -141,7 +169,8 @@ class ImageIndex:
             raise OtherModelNow(f"{served.name} was made by another model than the query's vector.")
         scores, ids = served.index.search(np.asarray(vector, np.float32)[None], top_k)
         found = ids[0] >= 0
-        return [self._neighbour(served, int(i), float(s)) for i, s in zip(ids[0][found], scores[0][found], strict=True)]
+        pairs = zip(ids[0][found], scores[0][found], strict=True)
+        return Found([self._neighbour(served, int(i), float(s)) for i, s in pairs], served)
 
     def image(self, image_id: int) -> SimilarImage:
         """One image of the index, as a neighbour of itself.

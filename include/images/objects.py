@@ -33,7 +33,7 @@ class ObjectStat:
     """What tells one content from another without reading it."""
 
     size: int  # bytes
-    stamp: str  # of a file its time of change, of an object its ETag
+    stamp: str  # of a file its time of change, of an object its ETag, or where a store has none that time
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class ObjectStore:
                 found = local_files.stat_of(file)
                 return ObjectStat(found.st_size, str(found.st_mtime_ns))
         head = self.s3.head(location)
-        return ObjectStat(int(head["ContentLength"]), str(head.get("ETag", "")).strip('"'))
+        stamp = head.get("ETag") or head.get("LastModified") or ""
+        return ObjectStat(int(head["ContentLength"]), str(stamp).strip('"'))
 
     def write(self, address: str, data: bytes | Path, *, content_type: str = "application/octet-stream") -> str:
         """Store ``data``, or the file that it names, in parts when it is large; return the object's URL."""

@@ -23,8 +23,8 @@ class Documents:
     fulltext_chunk_unit: Literal["auto", "tokens", "characters"] = "auto"  # auto: tokens where the model is deployed
     fulltext_max_document_mb: Annotated[int, Field(ge=1, le=90)] = 10  # of text; larger ones are set aside
     fulltext_max_chunks: Annotated[int, Field(ge=100, le=500_000)] = 100_000  # of one document
-    fulltext_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0  # of one search
-    fulltext_retries: Annotated[int, Field(ge=0, le=10)] = 2  # of a search that failed in a way that may pass
+    fulltext_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 5.0  # of one search, all that it asks together
+    fulltext_retries: Annotated[int, Field(ge=0, le=10)] = 2  # within that time, after a failure that may pass
     fulltext_faults: Literal["strict", "soft"] = "soft"  # soft: a search that fails is logged and finds nothing
     fulltext_max_keywords: Annotated[int, Field(ge=1, le=1000)] = 32  # of one query; those behind are left out
     fulltext_stop_words: AbsolutePath | None = None  # a file of yours beside the shipped ones, one word a line
@@ -32,4 +32,5 @@ class Documents:
     fulltext_llm_url: Urls = ""
     fulltext_llm_model: str = ""
     fulltext_llm_api_key: SecretStr | None = None
+    # Of each of two tries; both together have half of fulltext_timeout_seconds at most.
     fulltext_llm_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from include.errors import SetupError, TransientError
+from include.errors import EmbsearchError, SetupError, TransientError
 from include.images.api.access import by_token
 from include.images.api.app import create_app
 from include.images.api.rebuilds import by_settings
 from include.images.api.serving import Serving
-from include.images.parameters import IMAGE_TYPES
+from include.images.parameters import IMAGE_TYPES, ImageType
 from include.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -21,11 +22,12 @@ IDLE_SECONDS = 30
 ENDING_SECONDS = 20  # for requests that are under way when the server is told to stop
 
 
-def serve(settings: Settings, *, host: str, port: int, rebuild: Callable[[], object] | None = None) -> None:
+def serve(settings: Settings, *, host: str, port: int, rebuild: Callable[[ImageType], object] | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C; requests under way are answered first.
 
-    ``rebuild`` builds the indexes anew and is called before the first request. When what it needs does not answer, the
-    last saved indexes are served.
+    ``rebuild`` builds the index of a type anew and is called before the first request. Where that fails, for whatever
+    reason, the last saved index is served. Callers are told apart by the address that they connect from, or by the one
+    that a proxy named in FORWARDED_ALLOW_IPS forwards for.
 
     Raises:
         InputError: no token is set.
@@ -46,6 +48,7 @@ def serve(settings: Settings, *, host: str, port: int, rebuild: Callable[[], obj
             log_config=None,  # this project's own
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=os.environ.get("FORWARDED_ALLOW_IPS", ""),  # else uvicorn believes every local caller
             limit_concurrency=AT_ONCE,
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=ENDING_SECONDS,
@@ -55,11 +58,12 @@ def serve(settings: Settings, *, host: str, port: int, rebuild: Callable[[], obj
             uvicorn.Server(config).run()
 
 
-def _rebuilt(rebuild: Callable[[], object]) -> None:
-    try:
-        rebuild()
-    except TransientError as error:
-        log.warning("The indexes could not be built anew, so the last saved ones are served: %s", error)
+def _rebuilt(rebuild: Callable[[ImageType], object]) -> None:
+    for kind in IMAGE_TYPES:
+        try:
+            rebuild(kind)
+        except EmbsearchError as error:
+            log.warning("The %s images could not be indexed anew, so their last saved index is served: %s", kind, error)
 
 
 def _check_indexes(serving: Serving) -> None:

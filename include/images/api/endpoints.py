@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.concurrency import run_in_threadpool
 
+from include.errors import InputError, ServiceUnavailable
 from include.images.api.access import Access, Caller
 from include.images.api.contract import (
     FoundImage,
@@ -27,11 +27,16 @@ from include.images.api.health import HealthCheck
 from include.images.api.query import REQUEST_BODY, Query, read_query
 from include.images.api.rebuilds import Rebuilder
 from include.images.api.serving import Serving
-from include.images.index import ImageIndex, SimilarImage
+from include.images.api.threads import in_thread
+from include.images.first_version import is_file_of_v1
+from include.images.index import Found, ImageIndex
 from include.images.locations import Location
 from include.images.parameters import TEMPORARY_HOURS
-from include.images.pictures import decode
-from include.images.results import ResultImages, publish, result_images
+from include.images.pictures import PictureLimits, decode
+from include.images.results import LONGEST_SIDE, ResultImages, publish, result_images
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _MEANINGS = {
     400: "The request cannot be carried out as it is.",
@@ -63,31 +68,32 @@ class Endpoints:
         """Find the images most similar to one: by its path, by its storage URL, or uploaded."""
         query = await read_query(request, self._serving)
         options = query.options
-        picture = await run_in_threadpool(decode, query.data, self._serving.limits)
+        wanted = options.result_images != "none"
+        picture = await in_thread(_looked_at, query.data, self._serving.limits, keep=wanted)
         edition = options.edition or self._serving.edition
-        index = await run_in_threadpool(self._serving.index, options.index_type, edition)
+        index = await in_thread(self._serving.index, options.index_type, edition)
         found = await self._serving.search(index, query.data, options.top_k)
         drawn = None
-        if options.result_images != "none" and found:
-            embed = self._serving.embedding_in_thread(index.model)
-            vector = await run_in_threadpool(index.vector, found[0].image_id)
-            drawn = await run_in_threadpool(result_images, picture, vector, embed)
-        links = await run_in_threadpool(self._linked, drawn, as_url=options.result_images == "url") if drawn else None
+        if picture is not None and found.images:
+            embed = self._serving.embedding_in_thread(found.model)
+            vector = await in_thread(found.vector, found.images[0].image_id)
+            drawn = await in_thread(result_images, picture, vector, embed)
+        links = await in_thread(self._linked, drawn, as_url=options.result_images == "url") if drawn else None
         return _answer(query, index, found, links)
 
     async def rebuild(self, request: Request, asked: RebuildRequest) -> RebuildStarted:
         """Start building one index or all anew, as a run of DAG `image_index`."""
         caller: Caller = request.state.caller
-        run_id = await run_in_threadpool(self._rebuilder.start, asked.index_type, caller)
+        run_id = await in_thread(self._rebuilder.start, asked.index_type, caller)
         return RebuildStarted(task_id=run_id, index_type=asked.index_type)
 
     async def rebuild_state(self, request: Request, run_id: str) -> RebuildState:
         """How a rebuild is."""
-        return await run_in_threadpool(self._rebuilder.state, run_id, request.state.caller)
+        return await in_thread(self._rebuilder.state, run_id, request.state.caller)
 
     async def register(self, asked: RegisterRequest) -> Registered:
         """Record a temporary image; its row and its object are deleted after a day."""
-        image_id = await run_in_threadpool(self._register, asked)
+        image_id = await in_thread(self._register, asked)
         return Registered(image_id=image_id, delete_after=datetime.now(UTC) + timedelta(hours=TEMPORARY_HOURS))
 
     async def health(self) -> Health:
@@ -95,12 +101,19 @@ class Endpoints:
         return await self._health.now()
 
     def _register(self, asked: RegisterRequest) -> int:
-        from include.images.database import ImageDatabase  # noqa: PLC0415 — takes half a second to import
+        from include.images.database import ImageDatabase, NotRegistered  # noqa: PLC0415 — takes half a second to import
 
         url = Location.of(asked.storage_url).url
         self._serving.store.stat(url)  # allowed, and there
+        if is_file_of_v1(url, self._serving.settings):
+            raise InputError(f"{url} is an image of V1: it would be deleted after a day.")
         with ImageDatabase.from_settings(self._serving.settings, retry_seconds=0) as database:
-            return database.register(url, asked.product_code, asked.defect_code, image_type=asked.image_type)
+            try:
+                return database.register(url, asked.product_code, asked.defect_code, image_type=asked.image_type)
+            except NotRegistered:
+                raise
+            except InputError as error:  # of the database itself: no fault of the caller's, nor for the caller to read
+                raise ServiceUnavailable(str(error)) from error
 
     def _linked(self, drawn: ResultImages, *, as_url: bool) -> ResultLinks:
         if as_url:
@@ -128,12 +141,24 @@ def routes(endpoints: Endpoints, access: Access, paced: Callable[..., None]) -> 
     return router
 
 
-def _answer(query: Query, index: ImageIndex, found: list[SimilarImage], links: ResultLinks | None) -> SimilarityAnswer:
+def _looked_at(data: bytes, limits: PictureLimits, *, keep: bool) -> Image | None:
+    """Decode a picture once, since only whole ones are let in; keep it, if at all, as small as it is drawn.
+
+    Many callers wait for the model at the same time: their pictures in full would fill the memory.
+    """
+    picture = decode(data, limits)
+    if not keep:
+        return None
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    return picture
+
+
+def _answer(query: Query, index: ImageIndex, found: Found, links: ResultLinks | None) -> SimilarityAnswer:
     return SimilarityAnswer(
         query_image=query.name,
         index_type=query.options.index_type,
         edition=index.edition,
-        version=found[0].version if found else index.version,
-        results=[FoundImage.model_validate(each.as_dict()) for each in found],
+        version=found.version,
+        results=[FoundImage.model_validate(each.as_dict()) for each in found.images],
         result_images=links,
     )

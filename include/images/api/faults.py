@@ -37,6 +37,7 @@ _STATUS: tuple[tuple[type[EmbsearchError], int, str], ...] = (
     (Busy, 409, "busy"),
     (TransientError, 503, "unavailable"),
 )
+_TOLD = {"bucket_not_found": "The store has no such bucket."}  # the fault itself names the store
 _UNAVAILABLE = "Something that this needs does not answer: GET /health says what. Try again later."
 _INTERNAL = "The server failed at this request. Its log has the reason under the request's id."
 
@@ -91,7 +92,7 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
     for kind, status, code in _STATUS:
         if isinstance(error, kind):
             if status < 500:
-                return refusal(own, status, code, str(error))
+                return refusal(own, status, code, _TOLD.get(code, str(error)))
             log.warning("%s %s: %s", own, request.url.path, error)
             again = {"Retry-After": str(math.ceil(RETRY_SECONDS))}
             return refusal(own, status, code, _UNAVAILABLE, headers=again)

@@ -8,8 +8,6 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from starlette.concurrency import run_in_threadpool
-
 from include.errors import EmbsearchError
 from include.images.api.contract import Health, IndexHealth, PartHealth
 from include.images.parameters import IMAGE_TYPES, Edition
@@ -44,7 +42,7 @@ class HealthCheck:
 
     async def _ask(self) -> Health:
         serving = self._serving
-        indexes = await run_in_threadpool(self._indexes)
+        indexes = await asyncio.to_thread(self._indexes)
         database, model = await asyncio.gather(
             _part("the database", self._ping), _part("the model server", self._ask_model)
         )
@@ -64,9 +62,13 @@ class HealthCheck:
             database.ping()
 
     def _ask_model(self) -> None:
-        if not self._serving.client.is_live():
+        """The server, and that it serves what the indexes were made by."""
+        serving = self._serving
+        if not serving.client.is_live():
             msg = "no model server answers"
             raise EmbsearchError(msg)
+        for model in serving.models_needed():
+            serving.client.served(model.name, fingerprint=model.fingerprint)
 
     def _indexes(self) -> dict[str, IndexHealth]:
         """By edition and type; of the other edition only those that are built."""
@@ -96,5 +98,5 @@ async def _part(name: str, ask: Callable[[], None]) -> PartHealth:
         return PartHealth(status="unavailable", message=f"{name} did not answer within {LONGEST_SECONDS:g} s")
     except EmbsearchError as error:
         log.warning("%s: %s", name, error)
-        return PartHealth(status="unavailable", message=f"{name} does not answer, or refuses this server's login")
+        return PartHealth(status="unavailable", message=f"{name} does not answer, or not as it must: the log says more")
     return PartHealth(status="ok")

@@ -53,12 +53,13 @@ class AirflowRebuilder:
 
     def state(self, run_id: str, caller: Caller) -> RebuildState:
         """The run's state in Airflow."""
+        if run_id in {".", ".."}:  # would be another path of Airflow's
+            raise UnknownRun(_unknown(run_id))
         with self._login(caller) as api:
             try:
                 run = api.run(DAG, run_id)
             except InputError as error:
-                msg = f"There is no rebuild {run_id[:100]!r}."
-                raise UnknownRun(msg) from error
+                raise UnknownRun(_unknown(run_id)) from error
         return RebuildState(
             task_id=run_id,
             status=STATES.get(run["state"], str(run["state"])),
@@ -88,6 +89,10 @@ def by_settings(settings: Settings) -> AirflowRebuilder:
 def with_rights_of_the_caller(url: str) -> AirflowRebuilder:
     """Of the Airflow at ``url``, as the caller, whose token it is that Airflow has given out."""
     return AirflowRebuilder(lambda caller: AirflowApi(url, token=caller.token or ""))
+
+
+def _unknown(run_id: str) -> str:
+    return f"There is no rebuild {run_id[:100]!r}."
 
 
 def _time(text: str | None) -> datetime | None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from starlette.concurrency import run_in_threadpool
 
 from include.errors import ContractError, EmbsearchError, InputError, ServiceUnavailable
-from include.images.index import ImageIndex, Model, OtherModelNow, SimilarImage
+from include.images.api.threads import in_thread
+from include.images.index import Found, ImageIndex, Model, OtherModelNow
 from include.images.objects import ObjectStore
 from include.images.parameters import Edition
 from include.images.pictures import NotAPicture, PictureLimits
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 EMBED_SECONDS = 20.0
 CONCURRENCY = 16  # requests to the model server under way at once
+_SAID = re.compile(r"\bIMAGE \d+: (.+)")  # before it stands the server's address
 TRIES = 3  # when the index becomes one of another model while the query is embedded
 
 
@@ -76,7 +78,11 @@ class Serving:
         except (InputError, ContractError) as error:
             raise ServiceUnavailable(str(error)) from error
 
-    async def search(self, index: ImageIndex, data: bytes, top_k: int) -> list[SimilarImage]:
+    def models_needed(self) -> list[Model]:
+        """By which the open indexes of the default edition were made."""
+        return list({index.model for (edition, _), index in list(self._indexes.items()) if edition == self.edition})
+
+    async def search(self, index: ImageIndex, data: bytes, top_k: int) -> Found:
         """The neighbours of an encoded image that was looked at before.
 
         Raises:
@@ -87,7 +93,7 @@ class Serving:
             model = index.model
             (vector,) = await self.embed(model, [data])
             with suppress(OtherModelNow):
-                return await run_in_threadpool(index.search, vector, top_k, fingerprint=model.fingerprint)
+                return await in_thread(index.find, vector, top_k, fingerprint=model.fingerprint)
         msg = f"The index of {index.image_type} images changed its model {TRIES} times during one search."
         raise ServiceUnavailable(msg)
 
@@ -96,8 +102,8 @@ class Serving:
         try:
             vectors = await self.client.aembed(model.name, images, fingerprint=model.fingerprint)
         except InputError as error:
-            await run_in_threadpool(self._check_served, model)
-            raise NotAPicture(f"The model cannot read the picture: {_first_line(error)}") from error
+            await asyncio.to_thread(self._check_served, model)  # a thread of this API may be waiting for this
+            raise NotAPicture(f"The model cannot read the picture{_of_image(error)}.") from error
         except ContractError as error:
             raise ServiceUnavailable(str(error)) from error
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -133,5 +139,7 @@ class EmbedInThread:
         return waiting.result()
 
 
-def _first_line(error: EmbsearchError) -> str:
-    return str(error).splitlines()[0][:300]
+def _of_image(error: EmbsearchError) -> str:
+    """What the model says of the image; who serves it, and where, is nothing for callers."""
+    said = _SAID.search(str(error))
+    return f": {said[1][:200].strip()}" if said else ""

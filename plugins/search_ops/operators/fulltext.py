@@ -39,15 +39,19 @@ class DocumentIndexOperator(SearchOperator):
 
 
 class DocumentChunksOperator(SearchOperator):
-    """Write the chunk texts that vectors are made of; skipped, so that nobody is told, when none has changed."""
+    """Write the chunk texts that vectors are made of; skipped, and nobody told, when none has changed or is left."""
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the figures."""
-        from include.fulltext.chunk_file import write_chunk_file  # noqa: PLC0415
+        from include.fulltext.chunk_file import NoChunks, write_chunk_file  # noqa: PLC0415
 
         parameters = parameters_of(context, DocumentIndexParameters, settings=self.settings)
         run = run_of(context)
-        summary = write_chunk_file(parameters.collection, self.settings, run_key=run.key, es_url=parameters.es_url)
+        try:
+            summary = write_chunk_file(parameters.collection, self.settings, run_key=run.key, es_url=parameters.es_url)
+        except NoChunks as error:
+            msg = f"{error} Nobody is told; a search by meaning finds nothing in it."
+            raise AirflowSkipException(msg) from None
         if not summary["changed"]:
             msg = f"The {summary['texts']} chunk texts of {parameters.collection} are as they were, so nobody is told."
             raise AirflowSkipException(msg)

@@ -87,6 +87,14 @@ def test_the_commands_index_and_delete_and_say_what_they_did(library: Library) -
     assert "fulltext-index: Documents /nothing/here do not exist" in missing
 
 
+def test_deleting_says_what_stays_because_a_later_run_wrote_it(library: Library) -> None:
+    library.write({"a.txt": "one"})
+    library.index(date=datetime(2100, 1, 1, tzinfo=UTC))
+    said = embsearch(library, "delete", "a.txt")
+    assert "0 deleted, 0 were not there, 1 stay, as a later run wrote them; " in said
+    assert set(library.documents()) == {"a.txt"}
+
+
 def embsearch(library: Library, command: str, *words: str, status: int = 0) -> str:
     done = subprocess.run(
         [".local/venvs/airflow/bin/embsearch", "fulltext", command, "--collection", library.collection, *words],

@@ -93,11 +93,19 @@ def test_a_floor_that_is_not_reached_fails(library: Library, tmp_path: Path) -> 
         measure(library, hard, min_ndcg=0.5)
 
 
-def test_another_relevance_set_starts_anew(library: Library, relevance: Path, tmp_path: Path) -> None:
+def test_an_edited_relevance_set_starts_anew_and_says_so(
+    library: Library, relevance: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     seed(library)
     measure(library, relevance)
-    harder = [*QUERIES, {"query": "kettle", "language": "en", "relevant": {"tent": 1}}]
-    assert measure(library, write_set(tmp_path / "other.jsonl", harder))["quality"]["text"]["en"]["recall"] < 1
+    measure(library, relevance)
+    assert "nothing is compared" not in caplog.text
+    write_set(relevance, [*QUERIES, {"query": "kettle", "language": "en", "relevant": {"tent": 1}}])
+    assert measure(library, relevance)["quality"]["text"]["en"]["recall"] < 1
+    (told,) = [one.getMessage() for one in caplog.records if "nothing is compared" in one.getMessage()]
+    assert f"{relevance} is not the relevance set that {library.collection} was measured with before" in told
+    measure(library, relevance)
+    assert caplog.text.count("nothing is compared") == 1
 
 
 def test_a_collection_or_a_set_that_cannot_be_used_is_an_error(

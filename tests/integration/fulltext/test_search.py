@@ -170,7 +170,7 @@ def test_a_chat_sees_its_own_documents_only(shared: Library, reading: DocumentSe
     assert reading.search("비 雨 rain", filters={"chat_id": "nobody"}, **asked) == []
 
 
-def test_several_collections_are_asked_at_once_and_merged_by_score(library: Library, seeded: Library) -> None:
+def test_several_collections_are_asked_at_once_and_merged_by_their_ranks(library: Library, seeded: Library) -> None:
     other = Library(library.settings, library.folder / "other", f"{library.collection}-other")
     other.folder.mkdir()
     seed(other, {"stove": ("Stove", "A stove for the tent, never lit inside the tent.", "a")}, analysis="standard",
@@ -180,6 +180,10 @@ def test_several_collections_are_asked_at_once_and_merged_by_score(library: Libr
             found = search.search("tent", collections=[library.collection, other.collection])
             assert {one.metadata["collection"] for one in found} == {library.collection, other.collection}
             assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+            alone = [search.search("tent", collections=[one.collection]) for one in (library, other)]
+            assert {one.metadata["chunk_id"] for one in found[:2]} == {each[0].metadata["chunk_id"] for each in alone}
+            assert [one.score for one in found[:2]] == [1 / 61] * 2  # whose BM25 is higher says nothing
+            assert {one.metadata["bm25"] for one in found} == {one.score for each in alone for one in each}
             (stove,) = [one for one in found if one.metadata["collection"] == other.collection]
             assert stove.metadata["highlight"] == ["A stove for the <em>tent</em>, never lit inside the <em>tent</em>."]
     finally:

@@ -77,7 +77,7 @@ def test_a_cluster_that_hangs_is_waited_for_no_longer_than_the_time_out(
                 began = time.monotonic()
                 with pytest.raises(ServiceUnavailable, match="does not answer in time"):
                     one.search("kettle", collections=[seeded.collection])
-                assert time.monotonic() - began < 20  # a minute or more without it
+                assert time.monotonic() - began < 5  # a minute or more without it
                 one.close() if one is not search else None
         assert search.search("kettle", collections=[seeded.collection])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from include.catalog.models import get_model
-from include.errors import InputError, ServiceUnavailable
+from include.errors import ContractError, InputError, ServiceUnavailable
 from include.fulltext.parameters import DocumentSearchParameters
 from include.fulltext.places import vectors_of
 from include.fulltext.results import DocumentWithScore, Runner
@@ -20,8 +22,10 @@ from include.local_stack.ports import free_ports
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.open import open_store
+from tests.integration.elasticsearch_server import ElasticsearchServer
 from tests.integration.fulltext.library import Library
 from tests.integration.fulltext.test_search import ids, seed
+from tests.integration.fulltext.test_search_faults import hanging
 from tests.integration.triton_server import TritonServer
 
 DOCUMENTS = {
@@ -139,6 +143,44 @@ def test_without_triton_both_together_still_find_by_words_unless_strict(
         assert ids(hybrid.search("camping", 3)) == ["tent"]
     with runner(seeded, served_minilm, url, "hybrid", **away) as hybrid, pytest.raises(ServiceUnavailable):
         hybrid.search("camping", 3)
+
+
+@pytest.mark.parametrize("mode", ["vector", "hybrid"])
+def test_a_cluster_that_hangs_is_waited_for_no_longer_than_the_time_of_one_search(
+    seeded: Library, served_minilm: TritonServer, url: str, elasticsearch: ElasticsearchServer, mode: str
+) -> None:
+    with runner(seeded, served_minilm, url, mode, seconds=1.5) as search:
+        with hanging(elasticsearch):
+            began = time.monotonic()
+            with pytest.raises(ServiceUnavailable, match="in time"):
+                search.search("camping", 3)
+            assert time.monotonic() - began < 4
+        assert "tent" in ids(search.search("camping", 3))
+
+
+def test_vectors_whose_server_says_nothing_are_given_up_in_time_and_words_are_still_found(
+    seeded: Library, served_minilm: TritonServer
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        away = {"qdrant_url": f"http://127.0.0.1:{silent.getsockname()[1]}", "seconds": 1.5}
+        with runner(seeded, served_minilm, "", "hybrid", faults="soft", **away) as hybrid:
+            began = time.monotonic()
+            assert ids(hybrid.search("camping", 3)) == ["tent"]
+            assert time.monotonic() - began < 4
+        with (
+            runner(seeded, served_minilm, "", **away) as vector,
+            pytest.raises(ServiceUnavailable, match="vector search has no answer in time"),
+        ):
+            vector.search("camping", 3)
+
+
+def test_a_model_that_is_not_loaded_is_a_fault_of_the_servers_and_words_are_still_found(
+    seeded: Library, served_minilm: TritonServer, url: str
+) -> None:
+    with runner(seeded, served_minilm, url, "hybrid", faults="soft", model="ruri_v3") as hybrid:
+        assert ids(hybrid.search("camping", 3)) == ["tent"]
+    with runner(seeded, served_minilm, url, model="ruri_v3") as vector, pytest.raises(ContractError, match="ruri_v3"):
+        vector.search("camping", 3)
 
 
 def test_a_collection_without_vectors_is_told_how_to_get_some(

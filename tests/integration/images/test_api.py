@@ -13,9 +13,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import text
 
+from include.errors import ContractError
 from include.images.database import ImageDatabase
 from include.images.objects import ObjectStore
 from include.images.row import FIELDS
+from include.triton.client import TritonClient
 from tests.integration.images.served import IMAGES, Rebuilds, ServedImages
 
 
@@ -199,3 +201,29 @@ def test_the_docs_page_asks_no_other_host(client: TestClient) -> None:
     for path in ("/docs/assets/swagger-ui-bundle.js", "/docs/assets/swagger-ui.css", "/docs/start.js"):
         assert path in page
         assert client.get(path).status_code == 200
+
+
+# What fails behind it
+
+
+def test_an_image_of_v1_is_not_recorded_as_a_temporary_one(images: ServedImages, client: TestClient) -> None:
+    path = images.pictures / "zz_scratch_zz.jpg"
+    path.write_bytes(images.some("scratch").read_bytes())
+    try:
+        asked = {"storage_url": path.as_uri(), "product_code": images.some("dent").name.split("_")[0]}
+        answer = client.post("/api/worker/image/register", json=asked)
+        assert (answer.status_code, "image of V1" in answer.text) == (400, True)
+    finally:
+        path.unlink()
+
+
+def test_health_says_when_the_model_of_the_index_is_not_served(
+    images: ServedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise ContractError("served nowhere")
+
+    monkeypatch.setattr(TritonClient, "served", gone)
+    with images.client() as client:
+        found = client.get("/health").json()
+    assert (found["status"], found["model"]["status"]) == ("unavailable", "unavailable")

@@ -16,6 +16,8 @@ def test_all_figures_are_taken_and_no_search_fails(images: ServedImages, monkeyp
 
     assert len(found) == 5
     assert all(figure.ours > 0 for figure in found)
+    assert [figure.goal for figure in found] == [None, 0.1, None, None, 1]
     assert found[-1].ratio == 1
+    assert 1 <= found[-1].details["promotes_followed"] <= 2, "searches of one version alone prove nothing"
     assert all(figure.details.get("failures", 0) == 0 for figure in found)
     assert not (images.settings.state_dir / "bench" / "images").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from include.errors import Busy, GateFailed, InputError, ServiceUnavailable
+from include.errors import GateFailed, InputError, ServiceUnavailable
 from include.faiss_index.manifest import Manifest
 from include.images.objects import ObjectStore
 from include.images.seed import seed
@@ -187,58 +186,6 @@ def test_enough_images_are_indexed_by_a_trained_index(seeded: Gallery) -> None:
         )
     found = replace(seeded, settings=seeded.settings.model_copy(update={"images_page_rows": 400})).build()
     assert (found["kind"], found["rows"]) == ("ivf_sq8", 1200 + defects(seeded))
-
-
-def test_what_a_killed_build_had_embedded_is_not_embedded_again(seeded: Gallery) -> None:
-    total = defects(seeded)
-    process = seeded.process(
-        "import sys\nfrom include.images.collected import CollectedWriter\nadd = CollectedWriter.add\n"
-        "def adding(self, rows, marks, vectors):\n"
-        "    add(self, rows, marks, vectors)\n"
-        "    if len(self._ids) >= 21:\n"
-        "        print('at work', flush=True)\n        sys.stdin.readline()\n"
-        "CollectedWriter.add = adding"
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "at work\n"
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert seeded.folder().served_name() is None
-
-    found = seeded.build()
-
-    assert (found["reused"], found["embedded"]) == (21, total - 21)
-    assert seeded.remains() == []
-    assert [row["image_id"] for row in seeded.metadata()] == seeded.served().ids().tolist()
-    whole = np.load(seeded.served().folder / "embeddings.npy")
-    seeded.build(force=True)
-    np.testing.assert_allclose(whole, np.load(seeded.served().folder / "embeddings.npy"), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "place", ["include.faiss_index.assembly:verify", "include.generations.pointer:Pointer.promote"]
-)
-def test_a_build_that_is_killed_at_the_end_leaves_what_is_served(seeded: Gallery, place: str) -> None:
-    before = seeded.build()["version"]
-    seeded.tell("DELETE FROM images WHERE image_type = 'defect' LIMIT 1")
-    module, _, name = place.partition(":")
-    owner, _, method = name.rpartition(".")
-    process = seeded.process(
-        f"import sys, {module}\nowner = {module}{'.' + owner if owner else ''}\n"
-        "def waiting(*_, **__):\n    print('at work', flush=True)\n    sys.stdin.readline()\n"
-        f"owner.{method} = waiting"
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "at work\n"
-    with pytest.raises(Busy):
-        seeded.build()
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert seeded.served().name == before
-
-    assert seeded.build()["outcome"] == "published"
-    assert seeded.remains() == []
-    assert sorted(path.name for path in seeded.folder().versions.iterdir()) == seeded.folder().all()
 
 
 def test_a_model_that_is_not_served_fails_the_build_and_what_is_served_stays(seeded: Gallery) -> None:

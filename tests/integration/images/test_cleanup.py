@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from include.errors import FatalError, TransientError
+from include.errors import FatalError, InputError, TransientError
 from include.images.cleanup import clean_up
 from include.images.objects import ObjectStore
 from include.images.parameters import ImageCleanupParameters
@@ -112,3 +112,47 @@ def test_objects_of_a_bucket_are_deleted(seeded: Gallery, s3: S3Server) -> None:
     register(seeded, "s3://images/queries/cleanup.jpg", 2)
     assert clean(seeded)["objects"] == {"deleted": 1}
     assert not store.delete("s3://images/queries/cleanup.jpg")
+
+
+def test_an_image_that_only_v1_knows_stays(seeded: Gallery) -> None:
+    path = seeded.pictures / "oak_scratch_by_name_alone.jpg"
+    shutil.copy(seeded.files("scratch")[0], path)
+    number = register(seeded, path.as_uri(), 2)
+    assert clean(seeded)["objects"] == {"still used": 1}
+    assert number not in left(seeded)
+    assert path.exists()
+
+
+def test_an_image_of_the_tables_that_is_named_through_a_linked_folder_stays(seeded: Gallery) -> None:
+    path = seeded.pictures / "originals" / "1.jpg"
+    path.parent.mkdir()
+    path.write_bytes(b"bytes")
+    seeded.tell("UPDATE images SET file_path = %s WHERE image_type = 'defect' LIMIT 1", str(path))
+    linked = seeded.pictures / "linked"
+    linked.symlink_to(path.parent)
+    with seeded.database() as database, pytest.raises(InputError, match="is an image of the tables"):
+        database.register(str(linked / "1.jpg"), "oak")
+    seeded.tell(
+        "INSERT INTO images (file_path, product_id, image_type, upload_date) SELECT %s, product_id, 'query_temp', %s "
+        "FROM products LIMIT 1", str(linked / "1.jpg"), days_ago(2),
+    )  # fmt: skip
+    assert clean(seeded)["objects"] == {"still used": 1}
+    assert path.exists()
+
+
+def test_of_a_file_and_an_object_only_the_one_that_another_image_uses_stays(seeded: Gallery) -> None:
+    number, shared = query(seeded, "shared.jpg", days=2)
+    own = shared.with_name("own.jpg")
+    shutil.copy(shared, own)
+    seeded.tell("UPDATE images SET file_path = %s WHERE image_id = %s", str(own), number)
+    seeded.tell("UPDATE images SET file_path = %s WHERE image_type = 'defect' LIMIT 1", str(shared))
+    assert clean(seeded)["objects"] == {"deleted": 1}
+    assert (shared.exists(), own.exists()) == (True, False)
+
+
+def test_a_run_for_a_day_that_is_still_to_come_deletes_nothing_young(seeded: Gallery) -> None:
+    number, file = query(seeded, "young.jpg", days=0)
+    later = datetime.now(UTC) + timedelta(days=400)
+    assert clean_up(ImageCleanupParameters(), later, seeded.settings)["counts"]["read"] == 0
+    assert left(seeded) == {number}
+    assert file.exists()

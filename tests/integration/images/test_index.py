@@ -187,3 +187,18 @@ def test_editions_of_different_models_are_not_compared(built: Gallery) -> None:
     version.manifest.model_copy(update={"files": files}).write(version.folder)
     with pytest.raises(InputError, match="cannot be compared"):
         compare(ImageCompareParameters(), built.settings)
+
+
+def test_more_can_be_asked_of_the_version_that_answered_when_another_is_served(built: Gallery) -> None:
+    index = built.index()
+    number = int(index.ids[0])
+    vector = index.vector(number)
+    found = index.find(vector, 1)
+    built.tell("DELETE FROM images WHERE image_id = %s", number)
+    built.build()
+    index.refresh()
+
+    with pytest.raises(InputError):
+        index.vector(number)
+    assert found.version != index.version
+    np.testing.assert_array_equal(found.vector(found.images[0].image_id), vector)

@@ -314,3 +314,12 @@ def test_a_write_that_fails_leaves_nothing_behind(local: tuple[ObjectStore, Path
     with pytest.raises(InputError):
         store.write(str(root / "taken"), b"x")
     assert sorted(path.name for path in root.rglob("*")) == ["taken"]
+
+
+def test_where_a_store_has_no_etag_the_time_of_change_tells_contents_apart() -> None:
+    stamps = set()
+    for second in ("01", "02"):
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nLast-Modified: Fri, 02 Jan 2026 03:04:{second} GMT\r\n\r\n"
+        with misbehaving(lambda connection, head=head: connection.sendall(head.encode())) as (url, _):
+            stamps.add(store_at(url).stat("s3://images/x.jpg").stamp)
+    assert len(stamps) == 2

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from include.local_stack.ports import free_ports
 from tests.integration.images.served import TOKEN, ServedImages
@@ -92,7 +93,24 @@ def test_it_starts_over_the_last_saved_index_while_the_database_is_down(images: 
     with running(settings, tmp_path) as server, server.client() as client:
         assert client.get("/health").json()["status"] == "degraded"
         assert client.post("/similarity", json={"path": str(images.some("dent"))}).status_code == 200
-    assert "the last saved ones are served" in server.log.read_text()
+    assert server.log.read_text().count("their last saved index is served") == 2
+
+
+def test_whatever_fails_at_the_start_the_last_saved_index_is_served(images: ServedImages, tmp_path: Path) -> None:
+    """A database that refuses the login is no less down than one that does not answer."""
+    changes = {"images_rebuild_at_start": True, "images_mysql_password": SecretStr("wrong")}
+    with running(images.settings.model_copy(update=changes), tmp_path) as server, server.client() as client:
+        assert client.post("/similarity", json={"path": str(images.some("dent"))}).status_code == 200
+    assert "their last saved index is served" in server.log.read_text()
+
+
+def test_a_caller_is_not_another_by_saying_so(images: ServedImages, tmp_path: Path) -> None:
+    settings = images.settings.model_copy(update={"images_requests_per_minute": 30})
+    with running(settings, tmp_path) as server, server.client() as client:
+        statuses = [
+            client.get("/health", headers={"X-Forwarded-For": f"192.0.2.{number}"}).status_code for number in range(9)
+        ]
+    assert statuses.count(429) >= 2
 
 
 def test_it_builds_at_the_start_when_told_to(images: ServedImages, tmp_path: Path) -> None:

@@ -80,6 +80,15 @@ def trickles(request: BaseHTTPRequestHandler) -> None:
         time.sleep(0.02)
 
 
+def trickles_its_head(request: BaseHTTPRequestHandler) -> None:
+    """A header now and then, without an end."""
+    request.send_response(200)
+    for number in range(1000):
+        request.send_header(f"x-{number}", "still thinking")
+        request.flush_headers()
+        time.sleep(0.02)
+
+
 def keeps_silent(request: BaseHTTPRequestHandler) -> None:
     """Nothing, until the client goes away."""
     request.connection.settimeout(60)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from include.errors import InputError
+from include.fulltext import parquet_documents
 from include.fulltext.documents import Columns, Found, SetAside, SourceDocument, clean, read_documents
+from include.fulltext.files import read_file
 
 MAX_BYTES = 1000
 
@@ -153,6 +157,54 @@ def test_metadata_of_parquet_may_be_a_struct_or_a_map(tmp_path: Path) -> None:
         assert only(tmp_path / f"{name}.parquet").metadata == {"source": f"{name}.parquet#0", "chat_id": "m"}
 
 
+def test_metadata_are_what_json_gives_back_whatever_parquet_has(tmp_path: Path) -> None:
+    odd: dict[str, Any] = {
+        "day": date(2026, 1, 2), "moment": datetime(2026, 1, 2, 3, tzinfo=UTC), "price": Decimal("1.50"),
+        "raw": b"x\xff", "rating": float("nan"),
+    }  # fmt: skip
+    table = pa.table({"id": ["a"], "text": ["x"], "metadata": pa.array([odd])})
+    pq.write_table(table, tmp_path / "a.parquet")
+    found = dict(only(tmp_path / "a.parquet").metadata)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found == {
+        "source": "a.parquet#0", "day": "2026-01-02", "moment": "2026-01-02T03:00:00+00:00", "price": "1.50",
+        "raw": "x\ufffd", "rating": None,
+    }  # fmt: skip
+
+
+def test_no_number_is_nothing_in_json_and_markdown_too(tmp_path: Path) -> None:
+    write(tmp_path, "a.json", '{"id": "a", "text": "t", "metadata": {"x": NaN, "y": [Infinity, 1.5]}}')
+    write(tmp_path, "b.md", "---\nx: .nan\ndays: {2026-01-02: rain}\n---\nt")
+    a, b = (one.metadata for one in read(tmp_path) if isinstance(one, SourceDocument))
+    assert a == {"source": "a.json", "x": None, "y": [None, 1.5]}
+    assert b == {"source": "b.md", "x": None, "days": {"2026-01-02": "rain"}}
+
+
+def test_no_metadata_whatever_they_are_keep_other_documents_from_being_read(tmp_path: Path) -> None:
+    deep = "[" * 400 + "]" * 400
+    write(tmp_path, "alias.md", "---\na: &a [x]\nb: [*a, *a]\n---\ntext")
+    write(tmp_path, "day.md", "---\nday: 2026-02-30\n---\ntext")
+    write(tmp_path, "deep.md", f"---\na: {deep}\n---\ntext")
+    write(tmp_path, "deep.json", f'{{"id": "deep", "text": "t", "metadata": {{"a": {deep}}}}}')
+    write(tmp_path, "good.txt", "good")
+    lists = pa.table({"id": ["tags", "pairs"], "text": ["x", "y"], "metadata": [["tag"], ["ab", "cd"]]})
+    pq.write_table(lists, tmp_path / "lists.parquet")
+    found = read(tmp_path)
+    assert [one.id for one in found if isinstance(one, SourceDocument)] == ["good.txt"]
+    wanted = {"alias.md", "day.md", "deep.md", "deep", "tags", "pairs"}
+    assert dict(reasons(found)) == dict.fromkeys(wanted, "bad_metadata")
+
+
+def test_an_empty_text_does_not_hide_the_content_beside_it(tmp_path: Path) -> None:
+    assert only(write(tmp_path, "a.json", '{"id": "a", "text": "", "content": "real"}')).text == "real"
+
+
+def test_lines_that_cannot_be_opened_are_set_aside(tmp_path: Path) -> None:
+    (one,) = read_file(tmp_path / "gone.jsonl", "gone.jsonl", Columns(), max_bytes=MAX_BYTES)
+    assert isinstance(one, SetAside)
+    assert (one.reason, one.identified) == ("not_readable", False)
+
+
 def test_a_folder_without_documents_and_a_path_without_anything_are_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no document: no file ends in .txt, .md"):
         read(tmp_path)
@@ -162,3 +214,40 @@ def test_a_folder_without_documents_and_a_path_without_anything_are_errors(tmp_p
         read(write(tmp_path, "a.pdf", "x"))
     with pytest.raises(InputError, match="is not a readable Parquet file"):
         read(write(tmp_path, "a.parquet", "x"))
+
+
+@pytest.mark.parametrize("key", ["chat_id.x", "source.page", "chat_id.x.y"])
+def test_metadata_below_a_key_that_is_one_value_are_told_at_reading(tmp_path: Path, key: str) -> None:
+    path = write(tmp_path, "a.json", json.dumps({"id": "a", "text": "x", "metadata": {key: 1}}))
+    (found,) = read(path)
+    assert isinstance(found, SetAside)
+    assert (found.id, found.reason) == ("a", "bad_metadata")
+    assert f"{key!r} cannot name metadata: {key.split('.', maxsplit=1)[0]} is one value" in found.detail
+    other = {"id": "a", "text": "x", "metadata": {"chat_id": 7, "chat_ids.x": 1}}
+    assert only(write(tmp_path, "a.json", json.dumps(other))).metadata["chat_ids.x"] == 1
+
+
+def test_large_rows_of_parquet_come_a_few_at_a_time_even_where_a_repeated_text_is_stored_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet_documents, "BATCH_BYTES", 100_000)
+    sizes: list[int] = []
+    batches = parquet_documents._rows
+
+    def measured(batch: pa.RecordBatch) -> Any:
+        sizes.append(batch.nbytes)
+        return batches(batch)
+
+    monkeypatch.setattr(parquet_documents, "_rows", measured)
+    texts = ["same " * 10_000] * 50 + [f"{number} " * 20_000 for number in range(5)] + ["short"] * 500
+    table = pa.table({"id": list(map(str, range(len(texts)))), "text": texts})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=55)
+    found = read(tmp_path / "a.parquet")
+    assert [(one.id, one.text) for one in found if isinstance(one, SourceDocument)] == list(
+        zip(table["id"].to_pylist(), texts, strict=True)
+    )
+    assert [one.metadata["source"] for one in found[-2:] if isinstance(one, SourceDocument)] == [
+        "a.parquet#553", "a.parquet#554",
+    ]  # fmt: skip
+    assert max(sizes) < 150_000  # one row, the longest
+    assert len(sizes) < 100  # the short ones come together

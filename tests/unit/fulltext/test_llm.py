@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import pytest
 
 from include.errors import AccessDenied, ContractError, InputError, ServiceUnavailable
+from include.fulltext.deadline import ends_within
 from include.fulltext.keywords import Chain, RawQuery
 from include.fulltext.llm import ANSWER_BYTES, LanguageModelKeywords
 from include.local_stack.ports import free_ports
 from include.settings import Settings
-from tests.unit.fulltext.endpoint import Answer, endpoint, hangs_up, keeps_silent, says, sends, trickles
+from tests.unit.fulltext.endpoint import (
+    Answer,
+    endpoint,
+    hangs_up,
+    keeps_silent,
+    says,
+    sends,
+    trickles,
+    trickles_its_head,
+)
 
 GOOD = {"nouns": ["登山リュック", "雨"], "verbs": ["選ぶ"], "adjectives": ["軽い", "雨"]}
 KEYWORDS = ["登山リュック", "雨", "選ぶ", "軽い"]
@@ -72,10 +83,11 @@ def test_an_endpoint_that_knows_no_response_format_is_asked_without_it() -> None
         (sends("not here", 404), ContractError, "HTTP 404.*URL and model"),
         (sends("slow down", 429), ServiceUnavailable, "HTTP 429"),
         (trickles, ServiceUnavailable, "does not answer within 0.5 s"),
+        (trickles_its_head, ServiceUnavailable, "does not answer within 0.5 s"),
         (keeps_silent, ServiceUnavailable, "does not answer within 0.5 s"),
         (hangs_up, ServiceUnavailable, "EMBSEARCH_FULLTEXT_LLM_URL"),
     ],
-    ids=["prose", "other-types", "deep", "null", "endless", "no-model", "busy", "slow", "silent", "gone"],
+    ids=["prose", "other-types", "deep", "null", "endless", "no-model", "busy", "slow", "slow-head", "silent", "gone"],
 )
 def test_what_stays_wrong_is_a_failure_after_the_second_time(
     answer: Answer, failure: type[Exception], sentence: str
@@ -84,6 +96,18 @@ def test_what_stays_wrong_is_a_failure_after_the_second_time(
         with pytest.raises(failure, match=sentence):
             model(asked.url).keywords("query")
         assert len(asked.asked) == 2
+
+
+@pytest.mark.parametrize("answer", [trickles, trickles_its_head, keeps_silent])
+def test_both_tries_together_leave_half_of_its_time_to_the_search(answer: Answer) -> None:
+    with endpoint(answer) as asked:
+        ours = model(asked.url, timeout_seconds=10)
+        began = time.monotonic()
+        with ends_within(1.0), pytest.raises(ServiceUnavailable, match="does not answer within 0.5 s"):
+            ours.keywords("query")
+        assert 0.4 < time.monotonic() - began < 0.9
+        assert len(asked.asked) == 1
+        ours.close()
 
 
 def test_no_endpoint_at_all_is_a_failure_that_names_it() -> None:
@@ -109,6 +133,15 @@ def test_after_a_failure_no_search_waits_for_it_for_a_while() -> None:
         with pytest.raises(ServiceUnavailable, match="failed a moment ago"):
             ours.keywords("another")
         assert len(asked.asked) == 2
+
+
+def test_a_query_of_which_it_names_no_keyword_keeps_no_other_query_from_it() -> None:
+    with endpoint(says({"nouns": []}), says({"nouns": [], "verbs": None}), says(GOOD)) as asked:
+        ours = model(asked.url, pause_seconds=60)
+        assert ours.keywords("of the") == []
+        assert ours.keywords("of the") == []
+        assert ours.keywords("query") == KEYWORDS
+        assert len(asked.asked) == 3
 
 
 def test_a_search_goes_on_without_it_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:

@@ -114,3 +114,22 @@ def test_results_of_one_runner_are_not_changed_by_the_merge() -> None:
     first = chunk("a")
     reciprocal_rank_fusion({"fulltext": [first]})
     assert "ranks" not in first.metadata
+
+
+def test_the_best_of_few_are_the_best_of_more() -> None:
+    vector = [chunk(name, VECTOR) for name in ("a", "b", "c", "both")]
+    fulltext = [chunk(name) for name in ("d", "e", "f", "both")]
+
+    class Listed:
+        def __init__(self, found: list[DocumentWithScore]) -> None:
+            self.found = found
+
+        def search(self, query: str, top_k: int, filters: Filters | None = None) -> list[DocumentWithScore]:
+            return self.found[:top_k]
+
+    hybrid = HybridRunner({"vector": Listed(vector), "fulltext": Listed(fulltext)})
+    everything = hybrid.search("q", 10)
+    assert everything[0].metadata["chunk_id"] == "both"
+    for top_k in range(1, 10):
+        assert hybrid.search("q", top_k) == everything[:top_k]
+    hybrid.close()

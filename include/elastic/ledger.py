@@ -14,10 +14,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from include.errors import ContractError
+from include.settings import Settings
 
-LEDGER_FILE = "seen.sqlite3"
 TOGETHER = 500
 BUSY_SECONDS = 60.0
+
+
+def ledger_file(settings: Settings, alias: str) -> Path:
+    """Where the ledger of an index is; only indexes of documents have one."""
+    return settings.state_dir / "documents" / alias / "seen.sqlite3"
 
 
 class Ledger:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from include.elastic.ledger import Ledger, key_of
 from include.errors import ContractError
-from include.fulltext.ledger import Ledger, key_of
 
 
 def test_an_older_run_learns_which_documents_a_later_one_has_spoken_of(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""What callers are told, and what they hold up, when something behind the API fails or is slow."""
+
+from __future__ import annotations
+
+import gc
+import io
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from include.errors import InputError
+from include.images.api.serving import Serving
+from include.images.database import ImageDatabase
+from include.images.objects import ObjectStore
+from include.triton.client import TritonClient
+from tests.integration.images.served import ServedImages
+from tests.integration.images.test_security import png
+
+
+def test_what_the_model_server_refuses_is_told_without_its_address_and_holds_up_nobody(
+    images: ServedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread alone: the one that draws must not wait for another."""
+    embed = TritonClient.aembed
+
+    async def refusing(self: TritonClient, model: str, items: Any, **more: Any) -> Any:
+        if len(items) > 1:
+            raise InputError("Triton at http://10.0.0.7:8000 refuses the request (3): IMAGE 4: not readable")
+        return await embed(self, model, items, **more)
+
+    monkeypatch.setattr(TritonClient, "aembed", refusing)
+    monkeypatch.setattr("include.images.api.threads.AT_ONCE", 1)
+    with images.client() as client:
+        answer = client.post("/similarity", files={"file": ("x.png", png())}, data={"result_images": "base64"})
+    assert answer.status_code == 422
+    assert "not readable" in answer.text
+    assert "10.0.0.7" not in answer.text
+
+
+def test_a_bucket_that_is_missing_is_told_without_the_store_s_address(images: ServedImages) -> None:
+    with images.client(images_stores="s3://images,s3://no-such-bucket") as client:
+        answer = client.post("/similarity", json={"storage_url": "s3://no-such-bucket/x.jpg"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "bucket_not_found")
+    assert str(images.settings.images_s3_endpoint) not in answer.text
+
+
+def test_a_database_without_tables_is_no_fault_of_the_caller_s(
+    images: ServedImages, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_tables(*_: Any, **__: Any) -> None:
+        raise InputError("MySQL at mysql://10.0.0.7:3306/images: no such table")
+
+    monkeypatch.setattr(ImageDatabase, "register", without_tables)
+    url = ObjectStore.from_settings(images.settings).write("s3://images/queries/3.jpg", b"x")
+    answer = client.post("/api/worker/image/register", json={"storage_url": url, "product_code": "oak"})
+    assert answer.status_code == 503
+    assert "10.0.0.7" not in answer.text
+
+
+@pytest.mark.parametrize("wanted", ["none", "base64"])
+def test_while_a_search_waits_for_the_model_its_picture_is_small(
+    images: ServedImages, monkeypatch: pytest.MonkeyPatch, wanted: str
+) -> None:
+    """A file of some kilobytes may be a picture of 150 MB; many callers may wait."""
+    search = Serving.search
+    sizes: list[int] = []
+
+    async def looking(self: Serving, *args: Any) -> Any:
+        gc.collect()
+        found = [each for each in gc.get_objects() if type(each) is Image.Image]
+        sizes.extend(each.width * each.height for each in found)
+        return await search(self, *args)
+
+    monkeypatch.setattr(Serving, "search", looking)
+    buffer = io.BytesIO()
+    Image.new("RGB", (3000, 3000), "red").save(buffer, "PNG")
+    with images.client() as client:
+        sent = {"file": ("x.png", buffer.getvalue())}
+        assert client.post("/similarity", files=sent, data={"result_images": wanted}).status_code == 200
+    assert max(sizes, default=0) <= 512 * 512

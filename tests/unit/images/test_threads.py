@@ -1,0 +1,44 @@
+"""The API's own threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from starlette.concurrency import run_in_threadpool
+
+from include.images.api.threads import AT_ONCE, in_thread
+
+
+def test_callers_who_wait_hold_up_no_other_part_of_the_server() -> None:
+    done = threading.Event()
+
+    async def asked() -> int:
+        waiting = [asyncio.create_task(in_thread(done.wait)) for _ in range(AT_ONCE + 20)]
+        await asyncio.sleep(0)
+        try:
+            return await asyncio.wait_for(run_in_threadpool(lambda: 1), 5)
+        finally:
+            done.set()
+            await asyncio.gather(*waiting)
+
+    assert asyncio.run(asked()) == 1
+
+
+def test_no_more_than_some_work_at_once() -> None:
+    now, most, lock = 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        threading.Event().wait(0.02)
+        with lock:
+            now -= 1
+
+    async def asked() -> None:
+        await asyncio.gather(*(in_thread(work) for _ in range(3 * AT_ONCE)))
+
+    asyncio.run(asked())
+    assert most <= AT_ONCE
