@@ -35,6 +35,7 @@ from include.images.metadata import METADATA
 from include.images.objects import ObjectStore
 from include.images.originals import Originals
 from include.images.parameters import ImageIndexParameters
+from include.images.pictures import PictureLimits
 from include.images.row import ImageRow
 from include.images.sources import Sources
 from include.settings import Settings
@@ -83,7 +84,7 @@ def build_from(
     """As :func:`build`, of the images in ``pages`` by ascending id, whose files are in ``store``."""
     began = time.monotonic()
     folder = index_folder(image_type, settings, parameters.edition)
-    originals = Originals(store, settings.images_max_bytes)
+    originals = Originals(store, PictureLimits.from_settings(settings))
     with folder.alone("image_index") as alone, TritonClient(parameters.kserve_url) as client:
         embedder = ImageEmbedder(client, get_model(parameters.model, settings))
         known = _known(alone, embedder)

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from include.errors import AccessDenied, InputError
 from include.images.locations import NotAllowed
 from include.images.objects import BucketMissing, ObjectMissing, ObjectStore, TooLarge
+from include.images.pictures import PictureLimits, PictureTooLarge, check_size
 from include.images.row import ImageRow
 
 MISSING, REFUSED, DENIED, LARGE, BROKEN = "missing", "not allowed", "no right to read", "too large", "not an image"
+REASONS: dict[type[Exception], str] = {
+    ObjectMissing: MISSING,
+    BucketMissing: MISSING,
+    NotAllowed: REFUSED,
+    TooLarge: LARGE,
+    PictureTooLarge: LARGE,
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Originals:
     """
 
     store: ObjectStore
-    most_bytes: int
+    limits: PictureLimits
 
     def look(self, row: ImageRow) -> Original | Unusable:
         """The local file, or where there is none the object."""
@@ -55,7 +63,8 @@ class Originals:
     def read(self, original: Original) -> bytes | Unusable:
         """All bytes."""
         try:
-            data = self.store.read(original.address, most_bytes=self.most_bytes)
+            data = self.store.read(original.address, most_bytes=self.limits.most_bytes)
+            check_size(data, self.limits)
         except (InputError, AccessDenied) as error:
             return _unusable(original.address, error)
         return data or Unusable(original.address, BROKEN, "the file is empty")
@@ -74,5 +83,11 @@ def _unusable(address: str, error: InputError | AccessDenied) -> Unusable:
         if address.startswith("s3://"):  # the key is wrong for all objects
             raise error
         return Unusable(address, DENIED, str(error))
-    reasons = {ObjectMissing: MISSING, BucketMissing: MISSING, NotAllowed: REFUSED, TooLarge: LARGE}
+    reasons = {
+        ObjectMissing: MISSING,
+        BucketMissing: MISSING,
+        NotAllowed: REFUSED,
+        TooLarge: LARGE,
+        PictureTooLarge: LARGE,
+    }
     return Unusable(address, reasons.get(type(error), REFUSED), str(error))

@@ -117,6 +117,15 @@ def test_missing_and_broken_files_are_reported_and_left_out(seeded: Gallery) -> 
     assert not {row["image_id"] for row in report} & set(seeded.served().ids().tolist())
 
 
+def test_a_picture_that_announces_too_many_pixels_is_left_out_before_it_is_decoded(seeded: Gallery) -> None:
+    bomb = seeded.files("scratch")[0]
+    Image.new("1", (4000, 4000)).save(bomb, "PNG")
+    most = seeded.settings.model_copy(update={"images_missing_share": 0.5, "images_max_pixels": 15_000_000})
+    assert replace(seeded, settings=most).build()["counts"]["skipped"] == {"too large": 1}
+    (left_out,) = seeded.missing()
+    assert "4,000 × 4,000 pixels; at most 15,000,000 are taken" in left_out["detail"]
+
+
 def test_an_index_that_would_lack_much_is_not_served(seeded: Gallery) -> None:
     before = seeded.build()["version"]
     for path in seeded.files("stain"):
