@@ -83,11 +83,4 @@ def _unusable(address: str, error: InputError | AccessDenied) -> Unusable:
         if address.startswith("s3://"):  # the key is wrong for all objects
             raise error
         return Unusable(address, DENIED, str(error))
-    reasons = {
-        ObjectMissing: MISSING,
-        BucketMissing: MISSING,
-        NotAllowed: REFUSED,
-        TooLarge: LARGE,
-        PictureTooLarge: LARGE,
-    }
-    return Unusable(address, reasons.get(type(error), REFUSED), str(error))
+    return Unusable(address, REASONS.get(type(error), REFUSED), str(error))
