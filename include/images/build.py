@@ -32,12 +32,12 @@ from include.images.first_version import file_rows, store_of_files
 from include.images.folders import MISSING, index_folder
 from include.images.known import Known
 from include.images.metadata import METADATA
-from include.images.objects import ObjectStore
 from include.images.originals import Originals
 from include.images.parameters import ImageIndexParameters
 from include.images.pictures import PictureLimits
 from include.images.row import ImageRow
 from include.images.sources import Sources
+from include.objects.store import ObjectStore
 from include.settings import Settings
 from include.triton.client import TritonClient
 

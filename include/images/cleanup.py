@@ -13,8 +13,8 @@ from include.errors import EmbsearchError, FatalError, TransientError
 from include.generations.counts import Counts
 from include.images.database import ImageDatabase, TemporaryImage
 from include.images.first_version import is_file_of_v1
-from include.images.objects import ObjectStore
 from include.images.parameters import ImageCleanupParameters
+from include.objects.store import ObjectStore
 from include.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from typing import Any
 
 from include.errors import EmbsearchError
 from include.images.index import SimilarImage
-from include.images.objects import ObjectStore
 from include.images.pictures import PictureLimits, decode
+from include.objects.store import ObjectStore
 from include.settings import Settings
 
 SIDE, GAP, TEXT = 224, 16, 58  # pixels

@@ -16,12 +16,12 @@ from sqlalchemy.orm import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from include.errors import InputError, TransientError
-from include.images.locations import Location
 from include.images.parameters import QUERY_TEMP
 from include.images.row import FIELDS, NO_DEFECT, ImageRow
 from include.images.tables import DefectType, Image, Product
 from include.mysql.connection import MysqlConnection
 from include.mysql.faults import meaning
+from include.objects.locations import Location
 from include.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)

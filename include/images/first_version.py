@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from include.errors import InputError
-from include.images.locations import Allowed, Location
-from include.images.objects import ObjectStore
 from include.images.parameters import DEFECT, NORMAL
 from include.images.row import NO_DEFECT, ImageRow
+from include.objects.locations import Allowed, Location
+from include.objects.store import ObjectStore
 from include.settings import Settings
 
 _NAME = re.compile(r"(?P<product>[^_]+)_(?P<defect>[^_]+)(_.*)?\.jpe?g", re.IGNORECASE)

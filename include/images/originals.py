@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass
 
 from include.errors import AccessDenied, InputError
-from include.images.locations import NotAllowed
-from include.images.objects import BucketMissing, ObjectMissing, ObjectStore, TooLarge
 from include.images.pictures import PictureLimits, PictureTooLarge, check_size
 from include.images.row import ImageRow
+from include.objects.locations import NotAllowed
+from include.objects.store import BucketMissing, ObjectMissing, ObjectStore, TooLarge
 
 MISSING, REFUSED, DENIED, LARGE, BROKEN = "missing", "not allowed", "no right to read", "too large", "not an image"
 REASONS: dict[type[Exception], str] = {

@@ -23,7 +23,7 @@ from include.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from include.images.objects import ObjectStore
+    from include.objects.store import ObjectStore
 
 GRID = 7  # patches on a side: with the picture itself 50 images, one request
 LONGEST_SIDE = 512  # pixels of what is embedded and drawn

@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 from include.images.database import ImageDatabase
 from include.images.defects import DEFECTS
 from include.images.generator import SIDE, Drawing, drawings
-from include.images.locations import Location
-from include.images.objects import ObjectStore
 from include.images.schema import migrate
 from include.images.tables import DefectType, Image, Product
 from include.images.textures import PRODUCTS
+from include.objects.locations import Location
+from include.objects.store import ObjectStore
 from include.settings import PROJECT_ROOT, Settings
 
 log = logging.getLogger(__name__)

@@ -23,6 +23,7 @@ from tests.integration.export_cache import export_settings
 from tests.integration.mariadb_server import MariadbDatabase, MariadbServer
 from tests.integration.redis_server import RedisServer
 from tests.integration.running_stack import RunningStack, started
+from tests.integration.s3_server import S3Server
 from tests.integration.triton_server import TritonServer
 
 _numbers = count()
@@ -120,3 +121,12 @@ def running_stack(exported_minilm: Path, tmp_path_factory: pytest.TempPathFactor
     """The whole stack, from nothing but installed packages to `make down`, after which no process of it may be left."""
     with started(tmp_path_factory.mktemp("stack") / "with a space", exported_minilm) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server with the buckets ``images``, and ``hidden``, which no store of the tests allows."""
+    with S3Server.at(tmp_path_factory.mktemp("s3")).running() as server:
+        for name in ("images", "hidden"):
+            server.make_bucket(name)
+        yield server

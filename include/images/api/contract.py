@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from include.images.locations import LONGEST
 from include.images.parameters import MAX_TOP_K, TOP_K, AskedType, Edition, ImageType
+from include.objects.locations import LONGEST
 
 Address = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 Code = Annotated[str, Field(min_length=1, max_length=64)]

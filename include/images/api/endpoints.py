@@ -30,10 +30,10 @@ from include.images.api.serving import Serving
 from include.images.api.threads import in_thread
 from include.images.first_version import is_file_of_v1
 from include.images.index import Found, ImageIndex
-from include.images.locations import Location
 from include.images.parameters import TEMPORARY_HOURS
 from include.images.pictures import PictureLimits, decode
 from include.images.results import LONGEST_SIDE, ResultImages, publish, result_images
+from include.objects.locations import Location
 
 if TYPE_CHECKING:
     from PIL.Image import Image

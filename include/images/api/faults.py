@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 from include.errors import Busy, EmbsearchError, InputError, TransientError
 from include.images.api.contract import Fault, Refusal
 from include.images.api.rebuilds import UnknownRun
-from include.images.locations import NotAllowed
-from include.images.objects import BucketMissing, ObjectMissing, TooLarge
 from include.images.pictures import NotAPicture, PictureTooLarge
+from include.objects.locations import NotAllowed
+from include.objects.store import BucketMissing, ObjectMissing, TooLarge
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import numpy as np
 from include.errors import ContractError, EmbsearchError, InputError, ServiceUnavailable
 from include.images.api.threads import in_thread
 from include.images.index import Found, ImageIndex, Model, OtherModelNow
-from include.images.objects import ObjectStore
 from include.images.parameters import Edition
 from include.images.pictures import NotAPicture, PictureLimits
+from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.integration.images.gallery import Gallery, gallery_in
-from tests.integration.images.s3_server import S3Server
 from tests.integration.images.served import ServedImages, served_images
 from tests.integration.mariadb_server import MariadbServer
+from tests.integration.s3_server import S3Server
 from tests.integration.triton.small_served import SmallModels, exported
 from tests.integration.triton_server import TritonServer
 
@@ -31,15 +31,6 @@ def gallery(tmp_path: Path, mariadb: MariadbServer, small: SmallModels) -> Itera
     url = small.server.settings.kserve_url
     with gallery_in(tmp_path, mariadb, f"t{next(_numbers)}", small.serve("clip_image"), url) as made:
         yield made
-
-
-@pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """A server with the buckets ``images``, and ``hidden``, which no store of the tests allows."""
-    with S3Server.at(tmp_path_factory.mktemp("s3")).running() as server:
-        for name in ("images", "hidden"):
-            server.make_bucket(name)
-        yield server
 
 
 @pytest.fixture(scope="session")

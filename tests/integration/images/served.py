@@ -24,8 +24,8 @@ from include.images.parameters import AskedType, Edition, ImageIndexParameters
 from include.images.seed import seed
 from include.local_stack import mariadb
 from include.settings import Settings
-from tests.integration.images.s3_server import S3Server
 from tests.integration.mariadb_server import PASSWORDS, MariadbServer
+from tests.integration.s3_server import S3Server
 from tests.integration.triton.small_served import SmallModels
 
 TOKEN = "a-token-that-is-long-enough"

@@ -15,8 +15,8 @@ from sqlalchemy import text
 
 from include.errors import ContractError
 from include.images.database import ImageDatabase
-from include.images.objects import ObjectStore
 from include.images.row import FIELDS
+from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
 from tests.integration.images.served import IMAGES, Rebuilds, ServedImages
 

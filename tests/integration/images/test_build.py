@@ -13,11 +13,11 @@ from PIL import Image
 
 from include.errors import GateFailed, InputError, ServiceUnavailable
 from include.faiss_index.manifest import Manifest
-from include.images.objects import ObjectStore
 from include.images.seed import seed
+from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
 from tests.integration.images.gallery import Gallery
-from tests.integration.images.s3_server import S3Server
+from tests.integration.s3_server import S3Server
 
 IMAGES = 50  # 42 with a defect, 8 without
 

@@ -13,10 +13,10 @@ from pydantic import SecretStr
 
 from include.errors import FatalError, InputError, TransientError
 from include.images.cleanup import clean_up
-from include.images.objects import ObjectStore
 from include.images.parameters import ImageCleanupParameters
+from include.objects.store import ObjectStore
 from tests.integration.images.gallery import Gallery, days_ago
-from tests.integration.images.s3_server import S3Server
+from tests.integration.s3_server import S3Server
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from PIL import Image
 from include.errors import InputError
 from include.images.api.serving import Serving
 from include.images.database import ImageDatabase
-from include.images.objects import ObjectStore
+from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
 from tests.integration.images.served import ServedImages
 from tests.integration.images.test_security import png

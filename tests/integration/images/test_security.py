@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from include.errors import InputError
 from include.images.api.access import by_token
 from include.images.api.serving import Serving
-from include.images.objects import ObjectStore
+from include.objects.store import ObjectStore
 from include.settings import Settings
-from tests.integration.images.s3_server import misbehaving
 from tests.integration.images.served import TOKEN, ServedImages
+from tests.integration.s3_server import misbehaving
 from tests.unit.images.test_pictures import bomb
 
 ROUTES = [

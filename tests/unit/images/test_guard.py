@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from include.errors import AccessDenied, FatalError, InputError, ServiceUnavailable
 from include.images.api.faults import add_handlers
 from include.images.api.guard import SMALL_BODY, Bounds, Guard
-from include.images.locations import NotAllowed
+from include.objects.locations import NotAllowed
 
 FAULTS: dict[str, Exception] = {
     "input": InputError("the field is wrong"),

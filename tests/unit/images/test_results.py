@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from include.errors import InputError
-from include.images.objects import ObjectStore
 from include.images.results import occlusion_weights, publish, result_images
+from include.objects.store import ObjectStore
 from include.settings import Settings
 
 SIZE = 70  # ten pixels a patch

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from include.errors import AccessDenied, InputError, ServiceUnavailable, SetupError
-from include.images.locations import NotAllowed
-from include.images.objects import BucketMissing, ObjectMissing, ObjectStore, TooLarge
 from include.local_stack.ports import free_ports
+from include.objects.locations import NotAllowed
+from include.objects.store import BucketMissing, ObjectMissing, ObjectStore, TooLarge
 from include.settings import Settings
-from tests.integration.images.s3_server import SECRET, S3Server, misbehaving, store_at
+from tests.integration.s3_server import SECRET, S3Server, misbehaving, store_at
 
 MEGABYTE = 1 << 20
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import InputError
-from include.images.locations import Allowed, Location, NotAllowed
+from include.objects.locations import Allowed, Location, NotAllowed
 from include.settings import Settings
 
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TypeVar
 
-from include.images.locations import Location
-from include.images.object_faults import BucketMissing, bounded, object_faults
+from include.objects.faults import BucketMissing, bounded, object_faults
+from include.objects.locations import Location
 
 if TYPE_CHECKING:
     from s3fs import S3FileSystem
@@ -59,7 +59,7 @@ class S3Access:
         """A client of its own; s3fs would share it, and its secret, with whoever asks for equal options."""
         from s3fs import S3FileSystem  # noqa: PLC0415 — both take half a second to import
 
-        from include.images.s3_session import StayingSession  # noqa: PLC0415
+        from include.objects.s3_session import StayingSession  # noqa: PLC0415
 
         client = S3FileSystem(
             key=self.key,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from include.errors import AccessDenied, EmbsearchError, InputError, ServiceUnavailable, SetupError
-from include.images.locations import Allowed, Location, NotAllowed
-from include.images.object_faults import ObjectMissing
+from include.objects.faults import ObjectMissing
+from include.objects.locations import Allowed, Location, NotAllowed
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}

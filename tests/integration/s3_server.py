@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from include.images.objects import ObjectStore
 from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
+from include.objects.store import ObjectStore
 from include.settings import Settings
 from tests.integration.guarded_server import GuardedServer
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiobotocore.httpsession import AIOHTTPSession
 
-from include.images.object_faults import Redirected
+from include.objects.faults import Redirected
 
 REDIRECTS = {301, 302, 303, 307, 308}
 

@@ -1,4 +1,4 @@
-"""Images as objects: one way to read, write and delete them, be they local files or in a bucket of an S3 store.
+"""Files and objects by URL: one way to read, write and delete them, be they local or in a bucket of an S3 store.
 
 Reads are bounded in bytes and in seconds. Nothing outside of the settings' folders and stores is ever touched, and an
 answer of the store that sends elsewhere is not followed.
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from include.images import local_files
-from include.images.locations import Allowed, Location
-from include.images.object_faults import BucketMissing, ObjectMissing, TooLarge, bounded
-from include.images.s3_objects import PIECE, S3Access, S3Objects
+from include.objects import local_files
+from include.objects.faults import BucketMissing, ObjectMissing, TooLarge, bounded
+from include.objects.locations import Allowed, Location
+from include.objects.s3 import PIECE, S3Access, S3Objects
 
 if TYPE_CHECKING:
     from include.settings import Settings
