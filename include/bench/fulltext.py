@@ -26,11 +26,12 @@ from include.elastic.connection import EsConnection, connect
 from include.elastic.documents import Document
 from include.fulltext.analysis import choose
 from include.fulltext.chunkers import chunker_for
-from include.fulltext.documents import Columns, SourceDocument, read_documents
+from include.fulltext.documents import Columns, SourceDocument
 from include.fulltext.entries import EntryMaker
 from include.fulltext.indexing import index_documents
 from include.fulltext.mapping import document_mapping
 from include.fulltext.parameters import DocumentIndexParameters
+from include.fulltext.reading import read_documents
 from include.fulltext.relevance import read_relevance_set
 from include.fulltext.search import DocumentSearch
 from include.generations.names import run_key

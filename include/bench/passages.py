@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from include.fulltext.documents import Columns, SourceDocument, read_documents
+from include.fulltext.documents import Columns, SourceDocument
+from include.fulltext.reading import read_documents
 from include.generations.files import replacing
 from include.settings import PROJECT_ROOT
 

@@ -1,17 +1,13 @@
-"""Documents of a user: a folder, a file or Parquet, each either something to index or a reason why not."""
+"""A document of a user: something to index, or a reason why not."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
-from pathlib import Path
 from typing import Any
-
-from include.errors import InputError
-from include.settings import PROJECT_ROOT
 
 # What no text is searched by and what would spoil a log or a page: control characters but tab and line ends.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -89,37 +85,6 @@ def document_of(value: Any, *, where: str, fallback_id: str = "") -> Found:
         return SetAside(identity, "bad_metadata", f"{where}: its metadata are nested too deeply")
     name_of_it = " ".join(clean("" if title is None else str(title)).split())
     return SourceDocument(identity, name_of_it, clean("\n\n".join(parts)), kept)
-
-
-def read_documents(path: str | Path, columns: Columns, *, max_bytes: int) -> Iterator[Found]:
-    """The documents of a folder (in the order of their paths), of a file, or of Parquet, one at a time.
-
-    In a folder, the path below it is the id, such as ``ja/tent.md``; a document of JSON has its own. Files whose ending
-    says no kind of document are passed over.
-
-    Raises:
-        InputError: there is no such file or folder, nothing in it is a document, or a column is missing.
-    """
-    from include.fulltext.files import FILE_KINDS, read_file  # noqa: PLC0415 — it builds on this module
-
-    root = Path(path) if Path(path).is_absolute() else PROJECT_ROOT / path
-    if root.is_file():
-        yield from read_file(root, root.name, columns, max_bytes=max_bytes)
-        return
-    if not root.is_dir():
-        msg = f"Documents {root} do not exist. Give a folder, a file, or Parquet."
-        raise InputError(msg)
-    paths = (path for path in sorted(root.rglob("*")) if path.suffix.lower() in FILE_KINDS and path.is_file())
-    any_found = False
-    for file in paths:
-        name = file.relative_to(root).as_posix()
-        if any(part.startswith(".") for part in name.split("/")):
-            continue
-        any_found = True
-        yield from read_file(file, name, columns, max_bytes=max_bytes)
-    if not any_found:
-        msg = f"Folder {root} has no document: no file ends in {', '.join(FILE_KINDS)}."
-        raise InputError(msg)
 
 
 def _problem_of_metadata(metadata: Any) -> str:

@@ -28,13 +28,14 @@ from include.errors import ContractError, GateFailed
 from include.fulltext.analysis import ANALYSIS, AUTO, Analysis, choose
 from include.fulltext.chunkers import chunker_for
 from include.fulltext.collection import every
-from include.fulltext.documents import Columns, read_documents
+from include.fulltext.documents import Columns
 from include.fulltext.entries import EntryMaker, largest_entry
 from include.fulltext.filling import UNCHANGED, Filling
 from include.fulltext.losing import refuse_losing
 from include.fulltext.mapping import CHUNKING, HELD, document_mapping, index_limits
 from include.fulltext.parameters import DocumentIndexParameters
 from include.fulltext.places import collection_folder
+from include.fulltext.reading import read_documents
 from include.fulltext.set_aside import tell_set_aside
 from include.generations.counts import Counts
 from include.generations.names import generation_name

@@ -14,8 +14,9 @@ import pytest
 
 from include.errors import InputError
 from include.fulltext import parquet_documents
-from include.fulltext.documents import Columns, Found, SetAside, SourceDocument, clean, read_documents
+from include.fulltext.documents import Columns, Found, SetAside, SourceDocument, clean
 from include.fulltext.files import read_file
+from include.fulltext.reading import read_documents
 
 MAX_BYTES = 1000
 

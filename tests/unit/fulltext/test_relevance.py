@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from include.errors import InputError
-from include.fulltext.documents import Columns, SourceDocument, read_documents
+from include.fulltext.documents import Columns, SourceDocument
+from include.fulltext.reading import read_documents
 from include.fulltext.relevance import read_relevance_set
 from include.settings import PROJECT_ROOT
 

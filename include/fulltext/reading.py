@@ -1,0 +1,40 @@
+"""The documents of a folder, of a file, or of Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from include.errors import InputError
+from include.fulltext.documents import Columns, Found
+from include.fulltext.files import FILE_KINDS, read_file
+from include.settings import PROJECT_ROOT
+
+
+def read_documents(path: str | Path, columns: Columns, *, max_bytes: int) -> Iterator[Found]:
+    """The documents of a folder (in the order of their paths), of a file, or of Parquet, one at a time.
+
+    In a folder, the path below it is the id, such as ``ja/tent.md``; a document of JSON has its own. Files whose ending
+    says no kind of document are passed over.
+
+    Raises:
+        InputError: there is no such file or folder, nothing in it is a document, or a column is missing.
+    """
+    root = Path(path) if Path(path).is_absolute() else PROJECT_ROOT / path
+    if root.is_file():
+        yield from read_file(root, root.name, columns, max_bytes=max_bytes)
+        return
+    if not root.is_dir():
+        msg = f"Documents {root} do not exist. Give a folder, a file, or Parquet."
+        raise InputError(msg)
+    paths = (path for path in sorted(root.rglob("*")) if path.suffix.lower() in FILE_KINDS and path.is_file())
+    any_found = False
+    for file in paths:
+        name = file.relative_to(root).as_posix()
+        if any(part.startswith(".") for part in name.split("/")):
+            continue
+        any_found = True
+        yield from read_file(file, name, columns, max_bytes=max_bytes)
+    if not any_found:
+        msg = f"Folder {root} has no document: no file ends in {', '.join(FILE_KINDS)}."
+        raise InputError(msg)
