@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
 from include.errors import SetupError
 
 ADDRESS = "127.0.0.1"
+FIRST = 12_000
+LOCAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,29 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at the moment; for tests."""
-    probes = [socket.socket() for _ in range(count)]
+    """Ports that nobody listens on at the moment; for tests.
+
+    They are none of those that the system gives to outgoing connections: a server that is stopped and started again
+    would else find its port taken by any client's.
+    """
+    found: set[int] = set()
+    candidates = _not_for_connections()
+    for _ in range(100 * count):
+        if len(found) == count:
+            return list(found)
+        port = random.choice(candidates)  # noqa: S311 — not a secret
+        if is_free(port):
+            found.add(port)
+    raise SetupError(f"No {count} of the ports {candidates[0]} to {candidates[-1]} are free.")
+
+
+def _not_for_connections() -> range:
+    """Ports that Linux does not take for outgoing connections, or all high ones where it takes nearly all."""
     try:
-        for probe in probes:
-            probe.bind((ADDRESS, 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+        lowest = int(LOCAL_PORTS.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):
+        lowest = 32768  # Linux' own default
+    return range(FIRST, lowest) if lowest - FIRST >= 1000 else range(FIRST, 65536)
 
 
 def _listener(port: int) -> psutil.Process | None:

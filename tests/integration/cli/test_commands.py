@@ -140,9 +140,10 @@ def test_the_commands_of_the_readme_work_as_they_stand_there(command_line: Comma
     assert done.returncode == 0, done.stdout + done.stderr
     assert "near in meaning is near by vector" in done.stdout
     assert f"{index} serves {index}__" in done.stdout
-    found = done.stdout.rpartition("┃ query")[2]
+    found = done.stdout.rpartition("┃ query")[2].partition("└")[0]
     assert "waterproof hiking backpack" in found
     assert len(re.findall(r" \d\.\d{4} ", found)) == 10
+    assert re.search(r"^hybrid +all +115 ", done.stderr, re.MULTILINE)
     with own.client as client:
         assert client.count(index=own.settings.keyword_index)["count"] == 200
         assert client.count(index=index)["count"] == 50

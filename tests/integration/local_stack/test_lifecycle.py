@@ -133,6 +133,8 @@ def test_up_recovers_when_supervisor_and_guards_were_killed(
 ) -> None:
     monkeypatch.setattr(members, "TERM_SECONDS", 1.0)  # those that ignore it would take all of it
     before = lifecycle.start_services(run_folder, services)
+    for status in before:  # no guard is to see the supervisor's end before its own
+        os.kill(status.pid, signal.SIGSTOP)
     os.kill(int((run_folder / "supervisord.pid").read_text()), signal.SIGKILL)
     for status in before:  # nobody is left to clean up: the children that ignore SIGTERM stay
         os.kill(status.pid, signal.SIGKILL)
