@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,30 +12,26 @@ from typing import Any
 
 from include.elastic.connection import EsConnection
 from include.local_stack import elasticsearch
-from include.local_stack.artifacts import MavenArtifact, fetch
+from include.local_stack.artifacts import MavenArtifact
 from include.local_stack.elasticsearch import ElasticsearchHome, Security, User
 from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
 from include.settings import Settings
 from tests.integration.certificates import Certificates, make_certificates
+from tests.integration.elasticsearch_plugin import AnalysisPlugin
 from tests.integration.guarded_server import GuardedServer
 
-PLUGIN_SOURCE = Path(__file__).with_name("elastic") / "plugin" / "Security.java"
-PLUGIN_PARTS = {
-    "TokenFilterFactory": {
-        "pattern_capture": "embsearch.Security$PatternCapture",
-        "unique": "embsearch.Security$Unique",
+SECURITY_PLUGIN = AnalysisPlugin(
+    name="embsearch-security",
+    description="What API keys need of analysis-common",
+    source=Path(__file__).with_name("elastic") / "plugin" / "Security.java",
+    parts={
+        "TokenFilterFactory": {
+            "pattern_capture": "embsearch.Security$PatternCapture",
+            "unique": "embsearch.Security$Unique",
+        },
+        "TokenizerFactory": {"uax_url_email": "embsearch.Security$UrlEmail"},
     },
-    "TokenizerFactory": {"uax_url_email": "embsearch.Security$UrlEmail"},
-}
-JAVA_COMPILER = MavenArtifact(  # runs on a Java that has no compiler of its own
-    group="org.eclipse.jdt",
-    name="ecj",
-    version="3.43.0",
-    extension="jar",
-    size=3_329_190,
-    sha512="06d8974af46d81f7a03c257b54fb5854a9b9ba8ab2733db4946745142e07e7dc"
-    "3e69ea864d4b011230ffb8f92243503d7ffb6ac2ddf9b747c1bbc155c55fb583",
 )
 ELASTICSEARCH_8 = MavenArtifact(
     group="org.elasticsearch.distribution.integ-test-zip",
@@ -101,7 +93,7 @@ class SecuredElasticsearch(ElasticsearchServer):
     def make(cls, folder: Path, home: ElasticsearchHome, settings: Settings) -> SecuredElasticsearch:
         made = make_certificates(folder / "certificates")
         security = Security((ADMIN, READER, APPENDER), made.certificate, made.key, made.authority, ROLES)
-        home = with_security_plugin(home, folder, settings)
+        home = SECURITY_PLUGIN.added_to(home, folder, settings)
         plain = ElasticsearchServer.at(
             folder, home, security=security, extra={"indexing_pressure.memory.limit": "200kb"}
         )
@@ -117,36 +109,3 @@ def open_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def with_security_plugin(home: ElasticsearchHome, folder: Path, settings: Settings) -> ElasticsearchHome:
-    """A copy of the distribution that also has what API keys need, compiled from ``PLUGIN_SOURCE``."""
-    distribution = folder / home.distribution.name
-    shutil.copytree(home.distribution, distribution)
-    plugin = distribution / "plugins" / "embsearch-security"
-    classes = folder / "classes"
-    libraries = sorted((distribution / "lib").glob("*.jar"))
-    subprocess.run(
-        [
-            *(home.java / "bin" / "java", "-jar", fetch(JAVA_COMPILER, settings), "-21", "-proc:none"),
-            *("-cp", os.pathsep.join(map(str, libraries)), "-d", classes, PLUGIN_SOURCE),
-        ],
-        check=True,
-    )
-    plugin.mkdir(mode=0o755)
-    with zipfile.ZipFile(plugin / "embsearch-security.jar", "w") as jar:
-        for path in sorted(classes.rglob("*.class")):
-            jar.write(path, path.relative_to(classes))
-    facts = {
-        "name": "embsearch-security",
-        "description": "What API keys need of analysis-common",
-        "version": "1.0",
-        "elasticsearch.version": elasticsearch.ELASTICSEARCH.version,
-        "java.version": "21",
-    }
-    (plugin / "stable-plugin-descriptor.properties").write_text("".join(f"{k}={v}\n" for k, v in facts.items()))
-    parts = {f"org.elasticsearch.plugin.analysis.{kind}": names for kind, names in PLUGIN_PARTS.items()}
-    (plugin / "named_components.json").write_text(json.dumps(parts))
-    for path in plugin.iterdir():
-        path.chmod(0o644)
-    return ElasticsearchHome(distribution, home.java)
