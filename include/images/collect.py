@@ -32,6 +32,7 @@ from include.images.row import ImageRow
 log = logging.getLogger(__name__)
 
 AT_ONCE, AT_ONCE_BYTES = 256, 48 << 20  # images in one call of the embedder
+LOOKED_AT_TOGETHER = 32  # images in one task of a thread
 COLLECTING = "collecting-"
 TOLD, EXAMPLES = 20, 3
 
@@ -87,7 +88,7 @@ class Collector:
             return writer.finished()
 
     def _page(self, page: list[ImageRow], pool: ThreadPoolExecutor, writer: CollectedWriter, report: TextIO) -> None:
-        found = list(pool.map(self._originals.look, page))
+        found = self._looked(page, pool)
         vectors: dict[int, Vector] = {}
         todo: list[tuple[int, Original]] = []
         for place, (row, original) in enumerate(zip(page, found, strict=True)):
@@ -113,6 +114,15 @@ class Collector:
         writer.add([page[place] for place in kept], marks, [vectors[place] for place in kept])
         if todo:
             log.info("%d images seen, %d embedded", self.tally.read, self.tally.embedded)
+
+    def _looked(self, page: list[ImageRow], pool: ThreadPoolExecutor) -> list[Original | Unusable]:
+        """In slices: a task for each image costs three times as much as the look at a local file."""
+        size = max(1, min(LOOKED_AT_TOGETHER, -(-len(page) // self._readers)))
+        slices = [page[start : start + size] for start in range(0, len(page), size)]
+        return [each for looked in pool.map(self._look, slices) for each in looked]
+
+    def _look(self, rows: list[ImageRow]) -> list[Original | Unusable]:
+        return [self._originals.look(row) for row in rows]
 
     def _embedded(
         self, todo: Sequence[tuple[int, Original]], pool: ThreadPoolExecutor
