@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include.generations.names import run_key
 from include.generations.run import Run
 from include.parameters import Parameters
-from include.settings import Settings, get_settings
+from include.settings import PROJECT_ROOT, Settings, get_settings
 from search_ops.forms import filled
 
 P = TypeVar("P", bound=Parameters)
@@ -24,6 +25,18 @@ def run_date(context: Mapping[str, Any]) -> datetime:
     dag_run = context["dag_run"]
     date: datetime = dag_run.data_interval_end or dag_run.run_after
     return date
+
+
+def day_of(context: Mapping[str, Any]) -> str:
+    """The run's day, YYYY-MM-DD in the DAG's time zone."""
+    return f"{run_date(context).astimezone(context['dag'].timezone):%Y-%m-%d}"
+
+
+def skip_without(path: str, day: str, *, what: str = "input") -> None:
+    """Skip the run when there is nothing at ``path`` for its day; a relative path starts at the project's root."""
+    if not (PROJECT_ROOT / path).exists():
+        msg = f"No {what} for {day}: {PROJECT_ROOT / path} does not exist. Nothing to do."
+        raise AirflowSkipException(msg)
 
 
 def run_of(context: Mapping[str, Any]) -> Run:

@@ -20,7 +20,7 @@ from include.triton.probe import ProbeFigures
 from search_ops.operators.keywords import KeywordVectorsPlanOperator
 from search_ops.operators.linking import LinkingPlanOperator
 from search_ops.operators.models import TritonDeployModelOperator
-from search_ops.run_context import event_extras, parameters_of, parameters_of_each, whole_when_caused
+from search_ops.run_context import event_extras, parameters_of, parameters_of_each, skip_without, whole_when_caused
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 
@@ -161,3 +161,13 @@ def test_a_build_takes_what_the_event_is_about_and_its_own_form_without_one() ->
     assert (found.input, found.collection) == ("/b.parquet", VectorIndexParameters().collection)
     alone = operator._parameters({**given, "triggering_asset_events": {}}, VectorIndexParameters)
     assert alone == VectorIndexParameters()
+
+
+def test_a_day_without_input_is_skipped_with_the_path_that_was_looked_at(tmp_path: Path) -> None:
+    there, missing = tmp_path / "there.txt", tmp_path / "missing.txt"
+    there.touch()
+    skip_without(str(there), "2026-11-16")
+    with pytest.raises(
+        AirflowSkipException, match=f"No input for 2026-11-16: {missing} does not exist. Nothing to do."
+    ):
+        skip_without(str(missing), "2026-11-16")

@@ -13,7 +13,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.parameters import Parameters
 from include.settings import Settings
 from search_ops.connections import settings_with_connections
-from search_ops.run_context import event_extras, parameters_of_each, run_date, run_of, tell, whole_when_caused
+from search_ops.run_context import (
+    day_of,
+    event_extras,
+    parameters_of_each,
+    run_of,
+    skip_without,
+    tell,
+    whole_when_caused,
+)
 
 CHATTY = ("elastic_transport", "httpx", "urllib3")
 
@@ -69,11 +77,11 @@ class PlanOperator(SearchOperator):
         parameters = self._parameters(context, workflow.PARAMETERS)
         self._skip_foreign(parameters, context)
         parameters = whole_when_caused(parameters, context)
-        day = f"{run_date(context).astimezone(context['dag'].timezone):%Y-%m-%d}"
+        day = day_of(context)
         dated = {name: getattr(parameters, name).replace("{date}", day) for name in self.dated}
         parameters = parameters.model_copy(update=dated)
         if self.skip_without_input:
-            self._skip_without(getattr(parameters, self.input_name), day)
+            skip_without(getattr(parameters, self.input_name), day)
         build = workflow.plan(parameters, run_of(context), self.settings)
         context["ti"].xcom_push("build", build.uri)
         context["ti"].xcom_push("counts", build.input.counts.as_dict())
@@ -98,13 +106,6 @@ class PlanOperator(SearchOperator):
                 f"The event is about {name} {extra[name]!r}, this DAG keeps {getattr(parameters, name)!r} fresh. "
                 f"Nothing to do. To switch, set EMBSEARCH_{name.upper()} or run it by hand."
             )
-            raise AirflowSkipException(msg)
-
-    def _skip_without(self, path: str, day: str) -> None:
-        from include.settings import PROJECT_ROOT  # noqa: PLC0415
-
-        if not (PROJECT_ROOT / path).exists():
-            msg = f"No input for {day}: {PROJECT_ROOT / path} does not exist. Nothing to do."
             raise AirflowSkipException(msg)
 
 

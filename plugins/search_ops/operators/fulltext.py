@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.fulltext.parameters import DocumentIndexParameters
 from search_ops.operators.build import SearchOperator
-from search_ops.run_context import parameters_of, run_date, run_of, tell
+from search_ops.run_context import day_of, parameters_of, run_of, skip_without, tell
 
 
 class DocumentIndexOperator(SearchOperator):
@@ -28,10 +28,10 @@ class DocumentIndexOperator(SearchOperator):
 
         parameters = parameters_of(context, DocumentIndexParameters, settings=self.settings)
         if "{date}" in parameters.input:
-            day = f"{run_date(context).astimezone(context['dag'].timezone):%Y-%m-%d}"
+            day = day_of(context)
             parameters = parameters.model_copy(update={"input": parameters.input.replace("{date}", day)})
             if self.skip_without_input:
-                _skip_without(parameters.input, day)
+                skip_without(parameters.input, day, what="documents")
         summary = index_documents(parameters, run_of(context), self.settings)
         self.log.info("%d documents in %s: %s", summary["documents"], summary["collection"], summary["counts"])
         tell(context, self.outlets, summary)
@@ -57,11 +57,3 @@ class DocumentChunksOperator(SearchOperator):
             raise AirflowSkipException(msg)
         tell(context, self.outlets, summary)
         return summary
-
-
-def _skip_without(path: str, day: str) -> None:
-    from include.settings import PROJECT_ROOT  # noqa: PLC0415
-
-    if not (PROJECT_ROOT / path).exists():
-        msg = f"No documents for {day}: {PROJECT_ROOT / path} does not exist. Nothing to do."
-        raise AirflowSkipException(msg)
