@@ -193,3 +193,5 @@ def forget(root: Path, *, but: Path | None = None) -> None:
     for folder in remains(root):
         if folder != but:
             shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                log.warning("%s could not be deleted; nothing needs it: delete it by hand", folder)

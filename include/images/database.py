@@ -209,7 +209,7 @@ class ImageDatabase:
                 func.coalesce(DefectType.defect_name_ko, NO_DEFECT[1]).label("defect_name"),
                 Image.image_type, *(getattr(Image, name) for name in self._extra),
             )
-            .join(Product, Product.product_id == Image.product_id)
+            .outerjoin(Product, Product.product_id == Image.product_id)  # so that none is lost without a word
             .outerjoin(DefectType, DefectType.defect_type_id == Image.defect_type_id)
         )  # fmt: skip
 

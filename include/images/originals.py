@@ -12,6 +12,7 @@ from include.objects.locations import NotAllowed
 from include.objects.store import BucketMissing, ObjectMissing, ObjectStore, TooLarge
 
 MISSING, REFUSED, DENIED, LARGE, BROKEN = "missing", "not allowed", "no right to read", "too large", "not an image"
+NO_PRODUCT = "no such product"
 REASONS: dict[type[Exception], str] = {
     ObjectMissing: MISSING,
     BucketMissing: MISSING,
@@ -52,6 +53,9 @@ class Originals:
 
     def look(self, row: ImageRow) -> Original | Unusable:
         """The local file, or where there is none the object."""
+        if row.product_code is None:
+            named = row.local_path or row.storage_url or ""
+            return Unusable(named, NO_PRODUCT, "its product_id is not in table products")
         found: Original | Unusable = Unusable("", MISSING, "neither a path nor a URL is given")
         for address in (row.local_path, row.storage_url):
             if address:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from include.errors import InputError
+from include.model_export.preprocess import upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -75,23 +76,22 @@ def check_size(data: bytes, limits: PictureLimits) -> None:
         with Image.open(io.BytesIO(data), formats=FORMATS) as found:
             _check_size(found.size, limits)
     except Image.DecompressionBombError as error:
-        raise PictureTooLarge(f"The picture announces more than {limits.most_pixels:,} pixels.") from error
+        raise _too_many_pixels(limits) from error
     except (UnidentifiedImageError, NotAPicture, OSError, SyntaxError, ValueError):
         return  # who decodes it says what is wrong
 
 
 def _decoded(data: bytes, limits: PictureLimits) -> Image:
-    from PIL import Image, ImageOps  # noqa: PLC0415 — takes a tenth of a second
+    from PIL import Image  # noqa: PLC0415 — takes a tenth of a second
 
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as found:
             _check_size(found.size, limits)
-            found.load()
-            picture = ImageOps.exif_transpose(found).convert("RGB")
+            picture = upright(found).convert("RGB")
     except PictureTooLarge:
         raise
     except Image.DecompressionBombError as error:
-        raise PictureTooLarge(f"The picture announces more than {limits.most_pixels:,} pixels.") from error
+        raise _too_many_pixels(limits) from error
     except Exception as error:  # a decoder meets whatever a stranger wrote, and says so in many classes
         msg = f"Not a readable {', '.join(FORMATS[:-1])} or {FORMATS[-1]} picture ({_short(error)})."
         raise NotAPicture(msg) from error
@@ -108,6 +108,10 @@ def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
         raise PictureTooLarge(msg)
     if min(size) < 1:
         raise NotAPicture("The picture has no pixels.")
+
+
+def _too_many_pixels(limits: PictureLimits) -> PictureTooLarge:
+    return PictureTooLarge(f"The picture announces more than {limits.most_pixels:,} pixels.")
 
 
 def _short(error: Exception) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from include.objects.store import ObjectStore
 
-GRID = 7  # patches on a side: with the picture itself 50 images, one request
+GRID = 7  # patches on a side
+PATCHES = GRID**2  # each embedded as an image of its own, in one request with the picture itself
 LONGEST_SIDE = 512  # pixels of what is embedded and drawn
 OPACITY = 0.45
 _COLD, _WARM, _HOT = (13, 8, 135), (204, 71, 120), (240, 249, 33)  # as in matplotlib's "plasma"

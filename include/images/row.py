@@ -20,8 +20,8 @@ class ImageRow:
     image_id: int
     local_path: str | None
     storage_url: str | None
-    product_code: str
-    product_name: str
+    product_code: str | None  # None where there is no such product: such an image is never indexed
+    product_name: str | None
     defect_code: str
     defect_name: str
     image_type: str

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +26,7 @@ DB_FLOOR = 1e-10  # power: the least that has a logarithm here
 
 
 def pixel_values(image: bytes, settings: Mapping[str, Any]) -> Floats:
-    """An encoded image of one of ``FORMATS`` as ``[3, H, W]``; of an animation the first picture.
+    """An encoded image of one of ``FORMATS`` as ``[3, H, W]``, upright; of an animation the first picture.
 
     Raises:
         ValueError: the bytes are no such image, or it is too large.
@@ -36,18 +39,29 @@ def pixel_values(image: bytes, settings: Mapping[str, Any]) -> Floats:
             if max(opened.width * opened.height, size[0] * size[1]) > MAX_PIXELS:
                 msg = f"an image of {opened.width} x {opened.height} pixels is too large or too narrow"
                 raise ValueError(msg)
-            rgb = opened.convert("RGB")
+            rgb = upright(opened).convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         reason = "" if isinstance(error, UnidentifiedImageError) else f": {error}"
         msg = f"not a readable image of {', '.join(FORMATS)}{reason}"
         raise ValueError(msg) from error
-    resized = rgb.resize(size, resample=settings["resample"])
+    resized = rgb.resize(_resized(*rgb.size, settings["shortest_edge"]), resample=settings["resample"])
     high, wide = settings["crop"]
     left, top = (resized.width - wide) // 2, (resized.height - high) // 2
     pixels = np.asarray(resized.crop((left, top, left + wide, top + high)), np.float32)
     scaled = pixels * np.float32(settings["scale"])
     normalised = (scaled - np.array(settings["mean"], np.float32)) / np.array(settings["std"], np.float32)
     return np.ascontiguousarray(normalised.transpose(2, 0, 1), np.float32)
+
+
+def upright(picture: Picture) -> Picture:
+    """Turned as its EXIF entry says, which transformers' ``load_image`` does, too; with a broken entry as it lies."""
+    from PIL import ImageOps  # noqa: PLC0415 — as above
+
+    picture.load()  # what is cut off fails here
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # noqa: BLE001 — the entry's reader meets whatever was written, and says so in many classes
+        return picture
 
 
 def _resized(width: int, height: int, shortest: int) -> tuple[int, int]:

@@ -69,17 +69,22 @@ def paced(pace: Pace) -> Callable[[Request], None]:
     """A dependency that refuses a caller who asks too often. It comes after the one that knows who asks."""
 
     def check(request: Request) -> None:
-        caller: Caller = request.state.caller
-        slow_down(pace, f"{caller.name} {address_of(request)}")
+        slow_down(pace, sender_of(request))
 
     return check
 
 
-def slow_down(pace: Pace, who: str) -> None:
-    """Refuse with 429 when ``who`` has no token left."""
-    if seconds := pace.wait_for(who):
+def slow_down(pace: Pace, who: str, cost: float = 1) -> None:
+    """Refuse with 429 when ``who`` has no token left, else take ``cost`` of them."""
+    if seconds := pace.wait_for(who, cost):
         again = {"Retry-After": str(math.ceil(seconds))}
         raise HTTPException(429, f"Too many requests. Ask again in {math.ceil(seconds)} s.", again)
+
+
+def sender_of(request: Request) -> str:
+    """Who sent the request, and from where."""
+    caller: Caller = request.state.caller
+    return f"{caller.name} {address_of(request)}"
 
 
 def address_of(request: Request) -> str:

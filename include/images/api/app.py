@@ -39,8 +39,8 @@ def create_app(serving: Serving, access: Access, rebuilder: Rebuilder, *, open_d
         redoc_url=None,
         redirect_slashes=False,
     )
-    pace = paced(Pace(settings.images_requests_per_minute))
-    app.include_router(routes(Endpoints(serving, rebuilder), access, pace))
+    pace = Pace(settings.images_requests_per_minute)
+    app.include_router(routes(Endpoints(serving, rebuilder, pace), access, paced(pace)))
     add_docs(app, None if open_docs else access.search)
     add_handlers(app)
     app.add_middleware(Guard, bounds=Bounds(serving.limits.most_bytes, settings.images_body_seconds))

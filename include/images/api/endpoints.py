@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Depends, Request
 
 from include.errors import InputError, ServiceUnavailable
-from include.images.api.access import Access, Caller
+from include.images.api.access import Access, Caller, sender_of, slow_down
 from include.images.api.contract import (
     FoundImage,
     Health,
@@ -24,6 +24,7 @@ from include.images.api.contract import (
     SimilarityAnswer,
 )
 from include.images.api.health import HealthCheck
+from include.images.api.pace import Pace
 from include.images.api.query import REQUEST_BODY, Query, read_query
 from include.images.api.rebuilds import Rebuilder
 from include.images.api.serving import Serving
@@ -32,7 +33,7 @@ from include.images.first_version import is_file_of_v1
 from include.images.index import Found, ImageIndex
 from include.images.parameters import TEMPORARY_HOURS
 from include.images.pictures import PictureLimits, decode
-from include.images.results import LONGEST_SIDE, ResultImages, publish, result_images
+from include.images.results import LONGEST_SIDE, PATCHES, ResultImages, publish, result_images
 from include.objects.locations import Location
 
 if TYPE_CHECKING:
@@ -60,15 +61,16 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 class Endpoints:
     """What each route does."""
 
-    def __init__(self, serving: Serving, rebuilder: Rebuilder) -> None:
-        self._serving, self._rebuilder = serving, rebuilder
+    def __init__(self, serving: Serving, rebuilder: Rebuilder, pace: Pace) -> None:
+        self._serving, self._rebuilder, self._pace = serving, rebuilder, pace
         self._health = HealthCheck(serving)
 
     async def similarity(self, request: Request) -> SimilarityAnswer:
         """Find the images most similar to one: by its path, by its storage URL, or uploaded."""
         query = await read_query(request, self._serving)
         options = query.options
-        wanted = options.result_images != "none"
+        if wanted := options.result_images != "none":
+            slow_down(self._pace, sender_of(request), PATCHES)  # as many images are embedded for it
         picture = await in_thread(_looked_at, query.data, self._serving.limits, keep=wanted)
         edition = options.edition or self._serving.edition
         index = await in_thread(self._serving.index, options.index_type, edition)

@@ -21,14 +21,17 @@ class Pace:
         self._lock = threading.Lock()
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when that was
 
-    def wait_for(self, caller: str) -> float:
-        """Take a token and return 0, or the seconds after which there is one again."""
+    def wait_for(self, caller: str, cost: float = 1) -> float:
+        """Take ``cost`` tokens where there is one at least, and return 0; else the seconds after which there is.
+
+        So what costs more than a burst passes, too, and its caller waits the longer afterwards.
+        """
         with self._lock:
             now = self._clock()
             tokens, then = self._buckets.pop(caller, (self._burst, now))
             tokens = min(self._burst, tokens + (now - then) * self._rate)
             granted = tokens >= 1
-            self._buckets[caller] = (tokens - granted, now)
+            self._buckets[caller] = (tokens - cost * granted, now)
             while len(self._buckets) > MOST_CALLERS:
                 self._buckets.popitem(last=False)
         return 0.0 if granted else (1 - tokens) / self._rate

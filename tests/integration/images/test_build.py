@@ -117,6 +117,18 @@ def test_missing_and_broken_files_are_reported_and_left_out(seeded: Gallery) -> 
     assert not {row["image_id"] for row in report} & set(seeded.served().ids().tolist())
 
 
+def test_an_image_of_no_product_is_reported_where_the_tables_allow_one(seeded: Gallery) -> None:
+    seeded.tell("ALTER TABLE images DROP FOREIGN KEY images_product")
+    seeded.tell("UPDATE images SET product_id = 999999 WHERE file_path = %s", str(seeded.files("scratch")[0]))
+
+    found = seeded.build()
+
+    assert found["counts"]["skipped"] == {"no such product": 1}
+    assert found["counts"]["written"] == defects(seeded) - 1
+    (left_out,) = seeded.missing()
+    assert left_out["address"] == str(seeded.files("scratch")[0])
+
+
 def test_a_picture_that_announces_too_many_pixels_is_left_out_before_it_is_decoded(seeded: Gallery) -> None:
     bomb = seeded.files("scratch")[0]
     Image.new("1", (4000, 4000)).save(bomb, "PNG")

@@ -94,6 +94,15 @@ def test_a_caller_who_asks_too_often_waits(images: ServedImages) -> None:
         assert int(client.get("/health").headers["retry-after"]) >= 1
 
 
+def test_result_images_count_as_what_they_cost(images: ServedImages) -> None:
+    asked = {"path": str(images.some("scratch")), "result_images": "base64"}
+    with images.client(images_requests_per_minute=30) as client:
+        assert client.post("/similarity", json=asked).status_code == 200
+        refused = client.get("/health")
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) > 10  # of a burst of five, one was taken for the request, 49 for images
+
+
 def test_guessing_tokens_is_slowed(images: ServedImages) -> None:
     with images.client(token=None, images_requests_per_minute=30) as client:
         statuses = [client.get("/health", headers={"authorization": f"Bearer {n}"}).status_code for n in range(7)]

@@ -25,6 +25,15 @@ def test_a_burst_passes_then_one_after_the_other() -> None:
     assert pace.wait_for("a") > 0
 
 
+def test_what_costs_much_passes_and_is_waited_for_afterwards() -> None:
+    clock = Clock()
+    pace = Pace(60, clock=clock)  # ten at once
+    assert pace.wait_for("a", 49) == 0
+    assert pace.wait_for("a") == 40.0
+    clock.now = 40.0
+    assert pace.wait_for("a") == 0
+
+
 def test_nobody_pays_for_another() -> None:
     pace = Pace(1, clock=Clock())
     assert pace.wait_for("a") == 0

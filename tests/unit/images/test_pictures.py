@@ -21,6 +21,13 @@ def encoded(kind: str, size: tuple[int, int] = (40, 30), mode: str = "RGB", **mo
     return buffer.getvalue()
 
 
+def broken_exif() -> bytes:
+    """A quarter turn, and a width (tag 0x0100) that is a text."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "text"
+    return exif.tobytes().replace(b"\x01\x0e\x00\x02", b"\x01\x00\x00\x02")
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG of some bytes that announces a size."""
 
@@ -48,6 +55,10 @@ def test_a_picture_is_turned_as_its_exif_entry_says() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
     assert decode(encoded("JPEG", exif=exif), LIMITS).size == (30, 40)
+
+
+def test_a_picture_with_a_broken_exif_entry_is_taken_as_it_lies() -> None:
+    assert decode(encoded("JPEG", exif=broken_exif()), LIMITS).size == (40, 30)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "PPM", "PDF", "EPS", "ICO", "JPEG2000"])

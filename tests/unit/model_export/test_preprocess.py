@@ -1,13 +1,17 @@
-"""What needs no Pillow; that all equals transformers is shown in tests/integration/model_export."""
+"""Sounds and images as a model's input; that they equal transformers' is shown in tests/integration/model_export."""
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from include.model_export.preprocess import input_features
+from include.model_export.preprocess import input_features, pixel_values
 
 SETTINGS = {"max_samples": 4800, "n_fft": 256, "hop": 120}
+IMAGES = {"shortest_edge": 16, "crop": [16, 24], "resample": 0, "scale": 1 / 255, "mean": [0, 0, 0], "std": [1, 1, 1]}
 FILTERS = np.ones((129, 4)) / 129
 RANDOM = np.random.default_rng(0)
 
@@ -51,3 +55,22 @@ def test_silence_is_the_least_that_has_a_logarithm() -> None:
 def test_what_is_no_sound_is_refused_in_words(samples: np.ndarray, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         input_features(samples, SETTINGS, FILTERS)
+
+
+def test_an_image_is_read_upright() -> None:
+    tall = Image.effect_noise((24, 48), 80).convert("RGB")
+    assert np.array_equal(pixel_values(png(tall), IMAGES), pixel_values(png(lying(tall), turned=True), IMAGES))
+    assert not np.array_equal(pixel_values(png(tall), IMAGES), pixel_values(png(lying(tall)), IMAGES))
+
+
+def lying(picture: Image.Image) -> Image.Image:
+    """As a camera stores it that is held upright."""
+    return picture.transpose(Image.Transpose.ROTATE_90)
+
+
+def png(picture: Image.Image, *, turned: bool = False) -> bytes:
+    buffer, exif = io.BytesIO(), Image.Exif()
+    if turned:
+        exif[0x0112] = 6  # to be shown a quarter turn clockwise
+    picture.save(buffer, "PNG", exif=exif)
+    return buffer.getvalue()
