@@ -32,6 +32,11 @@ class Removed:
     def __add__(self, other: Removed) -> Removed:
         return Removed(self.deleted + other.deleted, self.missing + other.missing, self.newer + other.newer)
 
+    @property
+    def given(self) -> int:
+        """All ids."""
+        return self.deleted + self.missing + self.newer
+
 
 def remove_documents(
     client: Elasticsearch, index: str, ids: Iterable[str], *, version: int, deadline_seconds: float = DEADLINE_SECONDS
@@ -60,9 +65,10 @@ def remove_documents(
                     raise problem from error
                 patience.wait(str(problem))
                 continue
-            patience.progressed()
             removed, batch, why = _judge(client, index, batch, answers)
             total += removed
+            if removed.given:  # an answer that refuses every deletion is no progress
+                patience.progressed()
             if batch:
                 patience.wait(f"{len(batch)} deletions of {index} are refused for now ({why})")
     return total
