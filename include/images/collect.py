@@ -20,13 +20,14 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from include.errors import AccessDenied
 from include.faiss_index.storage import storage_faults
 from include.generations.counts import Counts
 from include.generations.files import replacing
 from include.images.collected import Collected, CollectedWriter
 from include.images.embedding import ImageEmbedder
 from include.images.known import Known, first_found
-from include.images.originals import BROKEN, Original, Originals, Unusable
+from include.images.originals import BROKEN, DENIED, Original, Originals, Unusable
 from include.images.row import ImageRow
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ class Collector:
         """Gather what ``pages`` bring, by ascending id, in ``folder``.
 
         Raises:
+            AccessDenied: the store lets nothing of the first page be read.
             ServiceUnavailable: Triton, the database or the store does not answer.
             SetupError: no space is left.
         """
@@ -89,6 +91,8 @@ class Collector:
 
     def _page(self, page: list[ImageRow], pool: ThreadPoolExecutor, writer: CollectedWriter, report: TextIO) -> None:
         found = self._looked(page, pool)
+        if not self.tally.read:
+            _check_rights(found)
         vectors: dict[int, Vector] = {}
         todo: list[tuple[int, Original]] = []
         for place, (row, original) in enumerate(zip(page, found, strict=True)):
@@ -171,6 +175,13 @@ class Collector:
         line = {"image_id": row.image_id, "address": why.address, "reason": why.reason, "detail": why.detail}
         with storage_faults(self._report):
             report.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _check_rights(first: Sequence[Original | Unusable]) -> None:
+    """Raise ``AccessDenied`` when of a first page nothing may be read: it is the key that is wrong, not the images."""
+    refused = [each for each in first if isinstance(each, Unusable) and each.reason == DENIED]
+    if refused and len(refused) == len(first):
+        raise AccessDenied(refused[0].detail)
 
 
 def remains(root: Path) -> list[Path]:

@@ -43,9 +43,8 @@ class Unusable:
 class Originals:
     """Looks up and reads images; safe from several threads.
 
-    Raises in each method, for what would fail for every image alike:
-        ServiceUnavailable: the store does not answer.
-        AccessDenied: the store refuses the key.
+    Raises in each method:
+        ServiceUnavailable: the store does not answer, which would fail for every image alike.
     """
 
     store: ObjectStore
@@ -83,8 +82,6 @@ class Originals:
 
 
 def _unusable(address: str, error: InputError | AccessDenied) -> Unusable:
-    if isinstance(error, AccessDenied):
-        if address.startswith("s3://"):  # the key is wrong for all objects
-            raise error
+    if isinstance(error, AccessDenied):  # or, of a bucket that may not be listed, missing: S3 answers both alike
         return Unusable(address, DENIED, str(error))
     return Unusable(address, REASONS.get(type(error), REFUSED), str(error))

@@ -10,14 +10,17 @@ from include.local_stack import mariadb
 from include.local_stack.passwords import passwords
 from include.local_stack.ports import PortNeed
 from include.settings import LOGINS, PREFIX, PROJECT_ROOT, Settings
+from include.settings.images import documented_edition
 
 ADDRESS = "127.0.0.1"
 # What runs work on until their owner says otherwise.
 DEMO: dict[str, object] = {
     "model": "minilm",
     "images_model": "picture_features",
-    "images_roots": "data/demo/images",
+    "images_roots": "data/demo/images,data/demo/queries",
+    "images_temporary_stores": (PROJECT_ROOT / "data" / "demo" / "queries").as_uri(),
     "images_v1_dir": PROJECT_ROOT / "data" / "demo" / "images",
+    "use_index_v2": True,  # what its DAG builds
     "keywords": "data/demo/keywords.txt",
     "products": "data/demo/products.txt",
     "daily_products": "data/demo/daily/products_{date}.txt",
@@ -43,10 +46,11 @@ def served_settings(settings: Settings) -> Settings:
     else they are this stack's, the engine in process, and those of the demo. Logins are for servers elsewhere; those
     of this stack's are added by :func:`with_logins`.
     """
-    has_qdrant = "qdrant_url" in settings.model_fields_set and not settings.qdrant_url.startswith("edge:")
+    chosen = settings.model_fields_set | ({"use_index_v2"} if documented_edition() is not None else set())
+    has_qdrant = "qdrant_url" in chosen and not settings.qdrant_url.startswith("edge:")
     values: dict[str, object] = {
         "qdrant_url": settings.qdrant_url if has_qdrant else f"edge:{settings.state_dir / 'qdrant'}",
-        **{name: value for name, value in DEMO.items() if name not in settings.model_fields_set},
+        **{name: value for name, value in DEMO.items() if name not in chosen},
     }
     for url, address in _own_addresses(settings).items():
         # What stack.env says is what an earlier start wrote, perhaps with other ports: only the environment chooses.

@@ -101,17 +101,28 @@ class Allowed:
         Raises:
             InputError: a store is neither ``file://`` nor ``s3://``.
         """
-        stores = _listed(settings.images_stores)
+        stores = cls._of_stores(settings.images_stores, "EMBSEARCH_IMAGES_STORES")
+        roots = [PROJECT_ROOT / root for root in _listed(settings.images_roots)]
+        return cls((*stores.folders, *roots), stores.prefixes)
+
+    @classmethod
+    def temporary(cls, settings: Settings) -> Self:
+        """``images_temporary_stores``: where images lie that may be deleted.
+
+        Raises:
+            InputError: a store is neither ``file://`` nor ``s3://``.
+        """
+        return cls._of_stores(settings.images_temporary_stores, "EMBSEARCH_IMAGES_TEMPORARY_STORES")
+
+    @classmethod
+    def _of_stores(cls, listed: str, setting: str) -> Self:
+        stores = _listed(listed)
         folders = [Path(unquote(store.removeprefix("file://"))) for store in stores if store.startswith("file:///")]
         prefixes = [store.removeprefix("s3://").rstrip("/") + "/" for store in stores if store.startswith("s3://")]
         if len(folders) + len(prefixes) != len(stores) or "/" in prefixes:
-            msg = (
-                f"EMBSEARCH_IMAGES_STORES={settings.images_stores}: give s3://<bucket>/<prefix> or file:///<folder>, "
-                "several by commas."
-            )
+            msg = f"{setting}={listed}: give s3://<bucket>/<prefix> or file:///<folder>, several by commas."
             raise InputError(msg)
-        roots = [PROJECT_ROOT / root for root in _listed(settings.images_roots)]
-        return cls((*folders, *roots), tuple(prefixes))
+        return cls(tuple(folders), tuple(prefixes))
 
     def check(self, location: Location) -> None:
         """Refuse what is outside, in the same words whether it exists or not.
@@ -119,13 +130,19 @@ class Allowed:
         Raises:
             NotAllowed: it is outside of every allowed folder and prefix.
         """
+        if self.covers(location):
+            return
         if location.scheme == "s3":
-            if not f"{location.bucket}/{location.key}".startswith(self.prefixes or ("\0",)):
-                msg = f"{location.url} is outside of the allowed stores (EMBSEARCH_IMAGES_STORES)."
-                raise NotAllowed(msg)
-        elif not self.holds(location.path.resolve()):
+            msg = f"{location.url} is outside of the allowed stores (EMBSEARCH_IMAGES_STORES)."
+        else:
             msg = f"{location.key} is outside of the allowed folders (EMBSEARCH_IMAGES_ROOTS)."
-            raise NotAllowed(msg)
+        raise NotAllowed(msg)
+
+    def covers(self, location: Location) -> bool:
+        """Whether ``location`` is below one of the folders, its links followed, or prefixes."""
+        if location.scheme == "s3":
+            return f"{location.bucket}/{location.key}".startswith(self.prefixes or ("\0",))
+        return self.holds(location.path.resolve())
 
     def holds(self, real: Path) -> bool:
         """Whether ``real``, a path without links, is below an allowed folder."""

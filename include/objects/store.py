@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from include.errors import AccessDenied
 from include.objects import local_files
 from include.objects.faults import BucketMissing, ObjectMissing, TooLarge, bounded
 from include.objects.locations import Allowed, Location
@@ -103,7 +104,10 @@ class ObjectStore:
         return location.url
 
     def delete(self, address: str) -> bool:
-        """Take one object away; whether there was one. A bucket that is missing is an error."""
+        """Take one object away; whether there was one. A bucket that is missing is an error.
+
+        A store says that there is none only to who may list the bucket; to others the answer is always that there was.
+        """
         location = self._located(address)
         if location.scheme == "file":
             return local_files.delete(location, self.allowed)
@@ -111,6 +115,8 @@ class ObjectStore:
             self.s3.head(location)
         except ObjectMissing:
             return False
+        except AccessDenied:  # as S3 answers who may not list, when there is no such key; the deletion will tell
+            pass
         self.s3.delete(location)
         return True
 

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from include.errors import InputError
 from include.settings.documents import Documents
 from include.settings.faiss import Faiss
-from include.settings.images import Images
+from include.settings.images import Images, documented_edition
 from include.settings.local_stack import LocalStack
 from include.settings.mysql import Mysql
 from include.settings.places import Places
@@ -73,7 +73,10 @@ def get_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         raise InputError("\n".join(_refusal(found) for found in error.errors(include_url=False))) from None
-    return settings.model_copy(update=dict.fromkeys(_strange_logins()))
+    update: dict[str, Any] = dict.fromkeys(_strange_logins())
+    if (edition := documented_edition()) is not None and f"{PREFIX}USE_INDEX_V2" not in os.environ:
+        update["use_index_v2"] = edition  # the environment comes before stack.env
+    return settings.model_copy(update=update)
 
 
 def _strange_logins() -> list[str]:

@@ -13,6 +13,12 @@ TRUE = {"1", "true", "yes", "on"}
 IMAGE_COLUMN = "(upload_date|file_size|resolution|preprocessing_config)"
 
 
+def documented_edition() -> bool | None:
+    """Whether the documented variable ``USE_INDEX_V2`` says V2; ``None``: it is not set."""
+    told = os.environ.get("USE_INDEX_V2")
+    return None if told is None else told.strip().lower() in TRUE
+
+
 class Images:
     """What may be read, how much of it, and who may ask."""
 
@@ -20,6 +26,8 @@ class Images:
     images_roots: str = "data/images"  # folders by commas: no local file outside of them is read
     images_stores: str = ""  # beginnings of s3:// or file:// URLs by commas: nothing else is fetched or written
     images_result_store: str = ""  # where result images go, such as s3://images/results; below one of the stores
+    # Where images lie that may be registered as temporary ones, so deleted after a day; below the above, by commas.
+    images_temporary_stores: str = ""
     images_s3_endpoint: Urls = ""  # empty: AWS
     images_s3_key: SecretStr | None = None
     images_s3_secret: SecretStr | None = None
@@ -44,5 +52,6 @@ class Images:
     images_airflow_url: Urls = ""
     images_airflow_user: str | None = None
     images_airflow_password: SecretStr | None = None
-    # Which index answers where a request does not say; the documented variable USE_INDEX_V2 counts, too.
-    use_index_v2: bool = Field(default_factory=lambda: os.environ.get("USE_INDEX_V2", "").lower() in TRUE)
+    # Which index answers where a request does not say; the documented variable USE_INDEX_V2 counts, too. The local
+    # stack's default is V2.
+    use_index_v2: bool = Field(default_factory=lambda: bool(documented_edition()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socketserver
 import sys
@@ -9,8 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
@@ -111,6 +114,41 @@ def misbehaving(answer: Callable[[Any], object]) -> Iterator[tuple[str, Requests
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+
+
+@contextmanager
+def without_right_to_list(objects: dict[str, bytes]) -> Iterator[str]:
+    """The URL of a store that answers as S3 does who may read and delete, not list: what is not there is forbidden.
+
+    ``objects`` are the contents by ``/bucket/key``; what is deleted leaves them.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(objects.get(urlsplit(self.path).path), with_body=False)
+
+        def do_GET(self) -> None:
+            self._answer(objects.get(urlsplit(self.path).path))
+
+        def do_DELETE(self) -> None:
+            objects.pop(urlsplit(self.path).path, None)
+            self._answer(b"", status=204)
+
+        def _answer(self, data: bytes | None, *, with_body: bool = True, status: int = 200) -> None:
+            self.send_response(403 if data is None else status)
+            self.send_header("Content-Length", str(len(data or b"")))
+            self.send_header("ETag", f'"{hashlib.md5(data or b"", usedforsecurity=False).hexdigest()}"')
+            self.end_headers()
+            self.wfile.write(data or b"" if with_body else b"")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
 

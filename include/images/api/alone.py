@@ -62,8 +62,15 @@ def _rebuilt(rebuild: Callable[[ImageType], object]) -> None:
     for kind in IMAGE_TYPES:
         try:
             rebuild(kind)
-        except EmbsearchError as error:
-            log.warning("The %s images could not be indexed anew, so their last saved index is served: %s", kind, error)
+        except Exception as error:  # a saved index is better than no server, whatever failed
+            log.log(
+                logging.WARNING,
+                "The %s images could not be indexed anew, so their last saved index is served: %s: %s",
+                kind,
+                type(error).__name__,
+                error,
+                exc_info=not isinstance(error, EmbsearchError),  # whose message says it all
+            )
 
 
 def _check_indexes(serving: Serving) -> None:

@@ -97,6 +97,7 @@ class RebuildRequest(BaseModel):
     model_config = _example(index_type="defect")
 
     index_type: AskedType = "all"
+    edition: Edition | None = Field(None, description="v2 or v1. Default: what searches are over, see USE_INDEX_V2.")
 
 
 class RebuildStarted(BaseModel):
@@ -105,6 +106,7 @@ class RebuildStarted(BaseModel):
     status: Literal["started"] = "started"
     task_id: str = Field(description="The run's id, to ask for its state with.")
     index_type: AskedType
+    edition: Edition
 
 
 class RebuildState(BaseModel):
@@ -117,7 +119,7 @@ class RebuildState(BaseModel):
 
 
 class RegisterRequest(BaseModel):
-    """An image to ask with, kept for a day."""
+    """An image to ask with, below one of the stores of temporary images, and kept for a day."""
 
     model_config = _example(
         storage_url="s3://images/queries/42.jpg",

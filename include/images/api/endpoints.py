@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from include.errors import InputError, ServiceUnavailable
 from include.images.api.access import Access, Caller, sender_of, slow_down
@@ -34,7 +34,7 @@ from include.images.index import Found, ImageIndex
 from include.images.parameters import TEMPORARY_HOURS
 from include.images.pictures import PictureLimits, decode
 from include.images.results import LONGEST_SIDE, PATCHES, ResultImages, publish, result_images
-from include.objects.locations import Location
+from include.objects.locations import Allowed, Location, NotAllowed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,8 +86,9 @@ class Endpoints:
     async def rebuild(self, request: Request, asked: RebuildRequest) -> RebuildStarted:
         """Start building one index or all anew, as a run of DAG `image_index`."""
         caller: Caller = request.state.caller
-        run_id = await in_thread(self._rebuilder.start, asked.index_type, caller)
-        return RebuildStarted(task_id=run_id, index_type=asked.index_type)
+        edition = asked.edition or self._serving.edition
+        run_id = await in_thread(self._rebuilder.start, asked.index_type, edition, caller)
+        return RebuildStarted(task_id=run_id, index_type=asked.index_type, edition=edition)
 
     async def rebuild_state(self, request: Request, run_id: str) -> RebuildState:
         """How a rebuild is."""
@@ -98,18 +99,27 @@ class Endpoints:
         image_id = await in_thread(self._register, asked)
         return Registered(image_id=image_id, delete_after=datetime.now(UTC) + timedelta(hours=TEMPORARY_HOURS))
 
-    async def health(self) -> Health:
-        """Whether searches work, and what behind them does not answer."""
-        return await self._health.now()
+    async def health(self, response: Response) -> Health:
+        """Whether searches work, and what behind them does not answer; 503 when they do not work."""
+        found = await self._health.now()
+        response.status_code = 503 if found.status == "unavailable" else 200
+        return found
 
     def _register(self, asked: RegisterRequest) -> int:
         from include.images.database import ImageDatabase, NotRegistered  # noqa: PLC0415 — takes half a second to import
 
-        url = Location.of(asked.storage_url).url
+        place, settings = Location.of(asked.storage_url), self._serving.settings
+        url = place.url
         self._serving.store.stat(url)  # allowed, and there
-        if is_file_of_v1(url, self._serving.settings):
+        if not Allowed.temporary(settings).covers(place):
+            msg = (
+                f"{url} is outside of the stores of temporary images (EMBSEARCH_IMAGES_TEMPORARY_STORES): what is "
+                "registered is deleted after a day."
+            )
+            raise NotAllowed(msg)
+        if is_file_of_v1(url, settings):
             raise InputError(f"{url} is an image of V1: it would be deleted after a day.")
-        with ImageDatabase.from_settings(self._serving.settings, retry_seconds=0) as database:
+        with ImageDatabase.from_settings(settings, retry_seconds=0) as database:
             try:
                 return database.register(url, asked.product_code, asked.defect_code, image_type=asked.image_type)
             except NotRegistered:
@@ -139,7 +149,8 @@ def routes(endpoints: Endpoints, access: Access, paced: Callable[..., None]) -> 
     add("/index/rebuild", endpoints.rebuild, "POST", access.write, tags=["index"], status_code=202)
     add("/index/rebuild/{run_id}", endpoints.rebuild_state, "GET", access.watch, tags=["index"])
     add("/api/worker/image/register", endpoints.register, "POST", access.write, tags=["images"], status_code=201)
-    add("/health", endpoints.health, "GET", access.search, tags=["health"])
+    down: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Searches do not work."}}
+    add("/health", endpoints.health, "GET", access.search, tags=["health"], responses=down)
     return router
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 from include.errors import InputError
 from include.images.api.access import Caller
 from include.images.api.contract import RebuildState
-from include.images.parameters import AskedType
+from include.images.parameters import AskedType, Edition
 from include.local_stack.airflow_api import AirflowApi
 from include.settings import Settings
 
@@ -30,7 +30,7 @@ class Rebuilder(Protocol):
         InputError: it refuses the request; :class:`UnknownRun`: it has no such run.
     """
 
-    def start(self, index_type: AskedType, caller: Caller) -> str:
+    def start(self, index_type: AskedType, edition: Edition, caller: Caller) -> str:
         """Start a rebuild; return the run's id."""
 
     def state(self, run_id: str, caller: Caller) -> RebuildState:
@@ -43,13 +43,13 @@ class AirflowRebuilder:
     def __init__(self, login: Callable[[Caller], AirflowApi]) -> None:
         self._login = login
 
-    def start(self, index_type: AskedType, caller: Caller) -> str:
+    def start(self, index_type: AskedType, edition: Edition, caller: Caller) -> str:
         """Start a run of the DAG."""
         with self._login(caller) as api:
             if api.is_paused(DAG):
                 msg = f"DAG {DAG} is paused, so a run would wait for ever. Switch it on in Airflow."
                 raise InputError(msg)
-            return api.trigger(DAG, {"type": index_type})
+            return api.trigger(DAG, {"type": index_type, "edition": edition})
 
     def state(self, run_id: str, caller: Caller) -> RebuildState:
         """The run's state in Airflow."""

@@ -66,10 +66,10 @@ class Rebuilds:
     """Remembers what it was asked for; Airflow's own is tested with the whole stack."""
 
     def __init__(self) -> None:
-        self.started: list[AskedType] = []
+        self.started: list[tuple[AskedType, Edition]] = []
 
-    def start(self, index_type: AskedType, caller: Caller) -> str:
-        self.started.append(index_type)
+    def start(self, index_type: AskedType, edition: Edition, caller: Caller) -> str:
+        self.started.append((index_type, edition))
         return f"run_{len(self.started)}"
 
     def state(self, run_id: str, caller: Caller) -> RebuildState:
@@ -105,6 +105,7 @@ def served_images(
         "use_index_v2": True,
     }
     more = {"images_roots": str(pictures), "images_result_store": "s3://images/results", "images_stores": "s3://images"}
+    more["images_temporary_stores"] = "s3://images/queries"
     settings = Settings(_env_file=None, **{**own, **s3.settings(**more)})
     try:
         seed(settings, images=IMAGES, target=str(pictures))

@@ -107,10 +107,23 @@ def test_a_rebuild_is_started_and_can_be_asked_for(images: ServedImages) -> None
     with images.client(rebuilds) as client:
         answer = client.post("/index/rebuild", json={"index_type": "defect"})
         assert (answer.status_code, answer.json()["status"]) == (202, "started")
-        assert rebuilds.started == ["defect"]
+        assert rebuilds.started == [("defect", "v2")]
         state = client.get(f"/index/rebuild/{answer.json()['task_id']}")
         assert state.json()["status"] == "running"
         assert client.get("/index/rebuild/another").status_code == 404
+
+
+@pytest.mark.parametrize("use_v2", [True, False])
+def test_a_rebuild_is_of_the_edition_that_searches_are_over_unless_the_caller_says(
+    images: ServedImages, use_v2: bool
+) -> None:
+    rebuilds = Rebuilds()
+    served, other = ("v2", "v1") if use_v2 else ("v1", "v2")
+    with images.client(rebuilds, use_index_v2=use_v2) as client:
+        answer = client.post("/index/rebuild", json={})
+        assert client.get("/health").json()["edition"] == answer.json()["edition"] == served
+        client.post("/index/rebuild", json={"edition": other})
+    assert rebuilds.started == [("all", served), ("all", other)]
 
 
 # Registering
@@ -135,14 +148,17 @@ def test_a_temporary_image_is_recorded(images: ServedImages, client: TestClient)
     ("changes", "status"),
     [
         ({"product_code": "nobody"}, 400), ({"defect_code": "nothing"}, 400), ({"image_type": "normal"}, 422),
-        ({"storage_url": "s3://images/gone.jpg"}, 404), ({"storage_url": "s3://elsewhere/x.jpg"}, 403),
+        ({"storage_url": "s3://images/queries/gone.jpg"}, 404), ({"storage_url": "s3://elsewhere/x.jpg"}, 403),
+        ({"storage_url": "s3://images/kept.jpg"}, 403),
         ({"storage_url": "http://images/x.jpg"}, 400), ({"product_code": "x' OR '1'='1"}, 400), ({"extra": 1}, 422),
     ],
 )  # fmt: skip
 def test_what_cannot_be_recorded_is_refused(
     images: ServedImages, client: TestClient, changes: dict[str, Any], status: int
 ) -> None:
-    url = ObjectStore.from_settings(images.settings).write("s3://images/queries/2.jpg", b"x")
+    store = ObjectStore.from_settings(images.settings)
+    store.write("s3://images/kept.jpg", b"x")  # not among the temporary images
+    url = store.write("s3://images/queries/2.jpg", b"x")
     asked = {"storage_url": url, "image_type": "query_temp", "product_code": images.some("dent").name.split("_")[0]}
     assert client.post("/api/worker/image/register", json=asked | changes).status_code == status
 
@@ -168,7 +184,8 @@ def test_searches_go_on_while_the_database_is_down(images: ServedImages) -> None
 
 def test_without_the_model_server_a_search_says_so_and_the_rest_goes_on(images: ServedImages) -> None:
     with images.client(kserve_url="http://127.0.0.1:1") as client:
-        assert client.get("/health").json()["status"] == "unavailable"
+        found = client.get("/health")
+        assert (found.status_code, found.json()["status"]) == (503, "unavailable")
 
 
 def test_an_index_that_is_built_later_is_found_without_a_restart(images: ServedImages, tmp_path: Path) -> None:
@@ -206,12 +223,13 @@ def test_the_docs_page_asks_no_other_host(client: TestClient) -> None:
 # What fails behind it
 
 
-def test_an_image_of_v1_is_not_recorded_as_a_temporary_one(images: ServedImages, client: TestClient) -> None:
+def test_an_image_of_v1_is_not_recorded_as_a_temporary_one(images: ServedImages) -> None:
     path = images.pictures / "zz_scratch_zz.jpg"
     path.write_bytes(images.some("scratch").read_bytes())
     try:
         asked = {"storage_url": path.as_uri(), "product_code": images.some("dent").name.split("_")[0]}
-        answer = client.post("/api/worker/image/register", json=asked)
+        with images.client(images_temporary_stores=images.pictures.as_uri()) as client:
+            answer = client.post("/api/worker/image/register", json=asked)
         assert (answer.status_code, "image of V1" in answer.text) == (400, True)
     finally:
         path.unlink()

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from include.errors import GateFailed, InputError, ServiceUnavailable
+from include.errors import AccessDenied, GateFailed, InputError, ServiceUnavailable
 from include.faiss_index.manifest import Manifest
 from include.images.seed import seed
 from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
 from tests.integration.images.gallery import Gallery
-from tests.integration.s3_server import S3Server
+from tests.integration.s3_server import S3Server, without_right_to_list
 
 IMAGES = 50  # 42 with a defect, 8 without
 
@@ -253,6 +253,26 @@ def test_images_of_a_bucket_are_drawn_indexed_and_told_apart_by_their_etag(galle
     store = ObjectStore.from_settings(gallery.settings)
     store.write(urls[0], store.read(urls[1]), content_type="image/jpeg")
     assert gallery.build()["embedded"] == 1
+
+
+def test_without_the_right_to_list_a_missing_object_is_left_out_and_a_key_that_opens_nothing_is_told(
+    gallery: Gallery, s3: S3Server
+) -> None:
+    settings = gallery.settings.model_copy(update=s3.settings(images_stores="s3://images/rights"))
+    seed(settings, images=10, target="s3://images/rights")
+    store = ObjectStore.from_settings(settings)
+    urls = [row.storage_url or "" for page in gallery.database().pages("defect") for row in page]
+    objects = {url.removeprefix("s3:/"): store.read(url) for url in urls}
+    del objects["/images/rights/oak_scratch_000000.jpg"]
+    with without_right_to_list(objects) as address:
+        more = {"images_s3_endpoint": address, "images_missing_share": 0.5}
+        careful = replace(gallery, settings=settings.model_copy(update=more))
+        found = careful.build()
+        assert (found["counts"]["skipped"], found["counts"]["written"]) == ({"no right to read": 1}, len(urls) - 1)
+        objects.clear()
+        with pytest.raises(AccessDenied, match="EMBSEARCH_IMAGES_S3_KEY"):
+            careful.build()
+    assert careful.served().name == found["version"]
 
 
 def test_a_store_that_does_not_answer_fails_the_build_and_reports_no_image_as_missing(

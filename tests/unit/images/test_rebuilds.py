@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from include.images.api.access import Caller
 from include.images.api.rebuilds import AirflowRebuilder, UnknownRun
 from include.local_stack.airflow_api import AirflowApi
+
+
+def test_a_rebuild_is_a_run_of_one_edition() -> None:
+    class Airflow(AirflowApi):
+        def __init__(self) -> None:
+            super().__init__("http://127.0.0.1:1", token="x")
+
+        def is_paused(self, dag: str) -> bool:
+            return False
+
+        def trigger(self, dag: str, conf: dict[str, Any], **_: Any) -> str:
+            return f"{dag} {conf}"
+
+    started = AirflowRebuilder(lambda _: Airflow()).start("defect", "v1", Caller("somebody"))
+    assert started == "image_index {'type': 'defect', 'edition': 'v1'}"
 
 
 @pytest.mark.parametrize("run_id", [".", ".."])

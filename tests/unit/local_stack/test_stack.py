@@ -20,7 +20,7 @@ from include.local_stack.served import (
     with_logins,
 )
 from include.local_stack.stack import up
-from include.settings import Settings
+from include.settings import Settings, get_settings
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 
@@ -141,3 +141,20 @@ def test_another_kind_of_machine_is_told_what_to_use_instead(tmp_path: Path, mon
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     with pytest.raises(SetupError, match="this is Linux arm64. Use docker-compose.yaml"):
         up(Settings(local_dir=tmp_path / "local"))
+
+
+def test_the_stack_answers_with_images_of_the_database_unless_the_documented_switch_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("USE_INDEX_V2", raising=False)
+    assert not Settings().use_index_v2
+    served = served_settings(Settings())
+    assert served.use_index_v2
+
+    monkeypatch.setenv("USE_INDEX_V2", "false")
+    assert not served_settings(Settings()).use_index_v2
+    monkeypatch.setattr(Settings, "model_config", Settings.model_config | {"env_file": tmp_path / "stack.env"})
+    (tmp_path / "stack.env").write_text(env_file(served))
+    get_settings.cache_clear()
+    assert not get_settings().use_index_v2, "the environment comes before what an earlier start wrote"
+    get_settings.cache_clear()
