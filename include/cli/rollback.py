@@ -45,6 +45,7 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
 
     Raises:
         InputError: there is nothing to go back to.
+        Busy: somebody has been writing into the index for an hour.
     """
     if what is What.MODEL:
         from include.images.served_models import with_images  # noqa: PLC0415
@@ -61,10 +62,11 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
         return _vectors(to, settings)
     from include.elastic.connection import EsConnection, connect  # noqa: PLC0415
     from include.elastic.index_generations import IndexGenerations  # noqa: PLC0415
+    from include.elastic.promotion import roll_back  # noqa: PLC0415
 
     alias = settings.link_index if what is What.LINKS else settings.keyword_index
     with connect(EsConnection.from_settings(settings)) as client:
-        return IndexGenerations(client, alias).rollback(to)
+        return roll_back(IndexGenerations(client, alias), settings, to)
 
 
 def _vectors(to: str | None, settings: Settings) -> str:

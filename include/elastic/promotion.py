@@ -1,14 +1,17 @@
-"""The end of every build that fills an index: finalise, check, take the name, prune."""
+"""What is served: the end of every build that fills an index (finalise, check, take the name, prune), and a roll back.
+
+The name moves while nobody writes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.locks import writing_index
 from include.elastic.verify import GateFigures, verify_or_send_again
 from include.generations.promotion import refuse_older, refuse_shrinking
 from include.settings import Settings
@@ -31,23 +34,23 @@ def serve(
     written: Written,
     settings: Settings,
     *,
-    alone: AbstractContextManager[Any],
     before: Callable[[], object] = lambda: None,
     last: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Give the alias to the build's generation; return what it replaces and the gate's figures.
 
-    ``before`` is called when the gate is passed. ``alone`` is held while the name moves, after ``last`` has done what
-    must be done in that moment. Whatever is interrupted can be repeated.
+    ``before`` is called when the gate is passed, ``last`` when no writer is left, just before the name moves. Whatever
+    is interrupted can be repeated.
 
     Raises:
         GateFailed: the index is not what was written, or much smaller than the served one.
         ContractError: a newer generation is served already.
+        Busy: somebody writes for an hour.
     """
     refuse_older(build.alias, generations.resolve(), build.generation)
     gate = build.once("gate", lambda: asdict(_checked(build.generation, generations, written)))
     before()
-    with alone:
+    with writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True):
         refuse_older(build.alias, generations.resolve(), build.generation)  # another may have ended meanwhile
         last()
         refuse_smaller(build, generations, generations.count(build.generation))
@@ -55,6 +58,19 @@ def serve(
         generations.promote(build.generation)
     generations.prune(keep=settings.keep_generations)
     return {"previous": previous, "gate": gate}
+
+
+def roll_back(generations: IndexGenerations, settings: Settings, to: str | None = None) -> str:
+    """Serve ``to``, or else the newest generation before the served one; return its name.
+
+    Writers are waited for, so that none writes into an index that is served no more when it ends.
+
+    Raises:
+        InputError: there is none to go back to.
+        Busy: somebody writes for an hour.
+    """
+    with writing_index(settings, generations.alias, purpose=f"roll back {generations.alias}", alone=True):
+        return generations.rollback(to)
 
 
 def refuse_smaller(build: Build, generations: IndexGenerations, rows: int) -> None:

@@ -32,6 +32,7 @@ class ShardManifest:
     counts: Counts
     sha256: str  # of part.parquet
     seconds: dict[str, float]  # stage → wall seconds
+    written_to: str = ""  # the index that has its rows, where that may be another than the build's own
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -16,7 +16,6 @@ from include.elastic.connection import EsConnection, connect
 from include.elastic.dead_letters import dead_ids
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
-from include.elastic.locks import writing_index
 from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.promotion import Written, refuse_smaller, serve
 from include.elastic.replay import dead_letter_folder
@@ -122,8 +121,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
             sample=lambda: _sample(build, settings),
             send_again=lambda: _writer(client, build, settings).write(_documents(build)),
         )
-        alone = writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True)
-        served = serve(build, generations, written, settings, alone=alone)
+        served = serve(build, generations, written, settings)
         kept = generations.generations()
     summary = {
         "index": parameters.index,

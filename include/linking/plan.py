@@ -18,6 +18,7 @@ from include.generations.promotion import refuse_older
 from include.generations.run import Run
 from include.linking.parameters import LinkingParameters
 from include.linking.servers import KEYWORDS, Servers, pinned_embedder, served_target, servers_of
+from include.linking.shards import linked_elsewhere
 from include.settings import Settings
 from include.sources.build import Build
 from include.sources.builds import begin, unless_stuck
@@ -74,7 +75,7 @@ def _begun(
     parameters: LinkingParameters, source: Source, run: Run, servers: Servers, settings: Settings, *,
     facts: Mapping[str, Any],
 ) -> Build:  # fmt: skip
-    """The run's build; a new one when another is served than it was published into, or when it can never end."""
+    """The run's build; a new one when its products went into an index that is not served, or when it can never end."""
     kind = KIND_REALTIME if parameters.mode == "realtime" else KIND
 
     def begun(run: Run) -> Build:
@@ -83,14 +84,13 @@ def _begun(
             limit=parameters.limit, shard_rows=settings.link_shard_rows, facts=facts,
         )  # fmt: skip
 
-    build = begun(run)
-    if (published := build.published()) is not None:
-        served = servers.generations.resolve()
-        if served != published["generation"]:
-            if kind == KIND:
-                refuse_older(parameters.index, served, build.generation)
-            log.info("%s was published into %s; %s is served now", build.generation, published["generation"], served)
-            build = begun(replace(run, key=run_key(run.key, served or "")))
+    build, served = begun(run), servers.generations.resolve()
+    while gone := _not_served(build, served):
+        if kind == KIND:
+            refuse_older(parameters.index, served, build.generation)
+        log.info("%s went into %s, but %s is served now: a new build is begun", build.generation, gone, served)
+        run = replace(run, key=run_key(run.key, served or ""))
+        build = begun(run)
     if kind == KIND_REALTIME:  # takes the keywords of the index that is served when it links
         return build
 
@@ -100,6 +100,17 @@ def _begun(
 
     anew = replace(run, key=run_key(run.key, facts[KEYWORDS], facts["model_fingerprint"]))
     return unless_stuck(build, check, lambda: begun(anew))
+
+
+def _not_served(build: Build, served: str | None) -> str:
+    """The index that the build's products went into when it is not ``served``, else nothing.
+
+    A full build that is not published has an index of its own, which is not served yet.
+    """
+    if (published := build.published()) is not None:
+        return "" if published["generation"] == served else str(published["generation"])
+    elsewhere = linked_elsewhere(build, served) if build.kind == KIND_REALTIME else {}
+    return ", ".join(sorted(set(elsewhere.values())))
 
 
 def _make_index(build: Build, parameters: LinkingParameters, generations: IndexGenerations, settings: Settings) -> None:
@@ -120,4 +131,3 @@ def _make_index(build: Build, parameters: LinkingParameters, generations: IndexG
                 first = generation_name(parameters.index, FIRST, build.run_key)
                 generations.create(first, LINK_MAPPING, bulk_load=False, **shape)
                 generations.promote(first)
-    build.once("index", lambda: {"index": generations.resolve()})

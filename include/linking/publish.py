@@ -10,7 +10,11 @@ from typing import Any
 from elasticsearch import Elasticsearch
 
 from include.elastic.bulk import BulkWriter
+from include.elastic.comparison import present
+from include.elastic.dead_letters import dead_ids
+from include.elastic.document_id import document_id
 from include.elastic.documents import Document
+from include.elastic.index_generations import IndexGenerations
 from include.elastic.locks import writing_index
 from include.elastic.promotion import Written, serve
 from include.elastic.replay import dead_letter_folder
@@ -22,6 +26,7 @@ from include.linking.others import Others, count_dropped
 from include.linking.parameters import LinkingParameters
 from include.linking.plan import KIND, KIND_REALTIME
 from include.linking.servers import KEYWORDS, Servers, servers_of
+from include.linking.shards import linked_elsewhere
 from include.settings import Settings
 from include.sources.build import Build
 from include.sources.builds import all_builds, prune_builds
@@ -29,6 +34,7 @@ from include.sources.builds import all_builds, prune_builds
 log = logging.getLogger(__name__)
 
 CHECKED_DOCUMENTS = 50
+NAMED = 3  # missing products that a message names
 
 
 def publish(build: Build, settings: Settings) -> dict[str, Any]:
@@ -50,10 +56,8 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
     with servers_of(parameters, settings) as servers:
         generations = servers.generations
         served = (_serve if parameters.mode == "bulk" else _check)(build, servers, counts, settings)
-        generation = generations.resolve()
         summary = {
             "index": parameters.index,
-            "generation": generation,
             **served,
             "mode": parameters.mode,
             KEYWORDS: generations.meta(parameters.index).get(KEYWORDS),
@@ -79,12 +83,11 @@ def _serve(build: Build, servers: Servers, counts: Counts, settings: Settings) -
         send_again=lambda: _writer(generations.client, build, settings).write(all_documents(build)),
         version=build.version,
     )
-    alone = writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True)
     others = Others(build, servers, settings)
-    served = serve(build, generations, written, settings, alone=alone, before=others.take_most, last=others.take_rest)
+    served = serve(build, generations, written, settings, before=others.take_most, last=others.take_rest)
     dropped = count_dropped(servers, served["previous"], build.generation)
     _tell(build, others.counts, dropped)
-    return {**served, "kept_others": others.counts.as_dict(), "dropped": dropped}
+    return {"generation": build.generation, **served, "kept_others": others.counts.as_dict(), "dropped": dropped}
 
 
 def _tell(build: Build, others: Counts, dropped: int) -> None:
@@ -103,14 +106,34 @@ def _check(build: Build, servers: Servers, counts: Counts, settings: Settings) -
     """Realtime mode: check what was written into the served index.
 
     A full build that took the name meanwhile has linked these products anew, with keywords of its own: then each must
-    only be there.
+    only be there. The name stays where it is until all is checked.
     """
     generations = servers.generations
     documents = _sample(build, counts, settings)
-    replaced = generations.resolve() != build.once("index", lambda: {"index": generations.resolve()})["index"]
-    version = 0 if replaced else build.version
-    gate = verify(generations.client, build.alias, documents, version=version)
-    return {"previous": generations.resolve(), "gate": asdict(gate)}
+    with writing_index(settings, build.alias, purpose=f"check {build.generation}", alone=False):
+        served = generations.resolve()
+        elsewhere = linked_elsewhere(build, served)
+        for shard, index in elsewhere.items():
+            _refuse_missing(build, shard, index, generations, settings)
+        gate = verify(generations.client, build.alias, documents, version=0 if elsewhere else build.version)
+    return {"generation": served, "previous": served, "gate": asdict(gate)}
+
+
+def _refuse_missing(build: Build, shard: int, index: str, generations: IndexGenerations, settings: Settings) -> None:
+    """Check that what was linked into ``index`` is served from another one now, linked anew or not.
+
+    Raises:
+        GateFailed: some products are missing, for example after a roll back.
+    """
+    ids = {document_id(row.text) for row in build.rows(shard)}
+    ids -= dead_ids(dead_letter_folder(settings), build.generation)
+    if missing := sorted(ids - present(generations.client, build.alias, ids)):
+        msg = (
+            f"{len(missing)} products of {build.generation} were linked into {index}, but {generations.resolve()} is "
+            f"served now and has not got them, for example {missing[:NAMED]}. Start the run again from its first task: "
+            "it links all of them into the index that is served."
+        )
+        raise GateFailed(msg)
 
 
 def _sample(build: Build, counts: Counts, settings: Settings) -> list[Document]:

@@ -84,11 +84,11 @@ def _finished(build: Build, pipeline: LinkPipeline, shards: Sequence[int]) -> It
     for linked in pipeline.run((index, build.rows(index)) for index in shards):
         collected.append(linked)
         if linked.batch.last:
-            yield _finish_shard(build, linked.batch.shard, collected, pipeline.embedder.fingerprint)
+            yield _finish_shard(build, linked.batch.shard, collected, pipeline)
             collected = []
 
 
-def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch], fingerprint: str) -> ShardManifest:
+def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch], pipeline: LinkPipeline) -> ShardManifest:
     rows = [row for linked in batches for row in linked.batch.rows]
     links = [document.source["keywords"] for linked in batches for document in linked.documents]
     table = pa.table(
@@ -103,7 +103,21 @@ def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch], fing
         }
     )
     seconds = {stage: sum(getattr(linked.times, stage) for linked in batches) for stage in STAGES}
-    return build.finish_shard(index, table, linked_counts(batches), seconds, model_fingerprint=fingerprint)
+    return build.finish_shard(
+        index, table, linked_counts(batches), seconds,
+        model_fingerprint=pipeline.embedder.fingerprint, written_to=pipeline.writer.index,
+    )  # fmt: skip
+
+
+def linked_elsewhere(build: Build, served: str | None) -> dict[int, str]:
+    """The finished shards of a realtime build whose index is not ``served``, each with its index.
+
+    The name has moved since: to a full build, which has linked their products anew, or back to a generation that has
+    not got them.
+    """
+    shards = (build.shard(index) for index in range(build.input.shards))
+    written = {one.index: ShardManifest.read(one.manifest).written_to for one in shards if one.manifest.exists()}
+    return {index: into for index, into in written.items() if into != served}
 
 
 def linked_counts(batches: Iterable[LinkedBatch]) -> Counts:

@@ -98,15 +98,16 @@ class Build:
         return self.shard(index).finished(key=self.shard_key(index))
 
     def finish_shard(
-        self, index: int, rows: Any, counts: Counts, seconds: Mapping[str, float], *, model_fingerprint: str = ""
-    ) -> ShardManifest:
+        self, index: int, rows: Any, counts: Counts, seconds: Mapping[str, float], *,
+        model_fingerprint: str = "", written_to: str = "",
+    ) -> ShardManifest:  # fmt: skip
         """Write the Arrow table ``rows`` as shard ``index`` and declare it done."""
         shard = self.shard(index)
         with replacing(shard.part) as temporary:
             pq.write_table(rows, temporary, compression="none")  # mostly vectors, which do not compress
         manifest = ShardManifest(
             self.shard_key(index), index, self.input.fingerprint, model_fingerprint,
-            counts.check(f"shard {index} of {self.uri}"), sha256_of(shard.part), dict(seconds),
+            counts.check(f"shard {index} of {self.uri}"), sha256_of(shard.part), dict(seconds), written_to,
         )  # fmt: skip
         shard.finish(manifest)
         return manifest
