@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 
@@ -52,8 +53,14 @@ class AirflowApi:
         Raises:
             InputError: the DAG does not exist, or its parameters refuse ``conf``.
         """
-        body = {"logical_date": None, "conf": dict(conf or {})}
-        return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+        run_id = f"manual__{datetime.now(UTC).isoformat()}_{uuid4().hex[:8]}"
+        body = {"logical_date": None, "dag_run_id": run_id, "conf": dict(conf or {})}
+        response = self._answered("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
+        if response.status_code == httpx.codes.CONFLICT:  # made, before the database was locked
+            self.run(dag_id, run_id)
+        else:
+            self._checked(response)
+        return run_id
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """One run of a DAG.
@@ -180,7 +187,14 @@ class AirflowApi:
         return [found["connection_id"] for found in self._call("GET", "/api/v2/connections?limit=1000")["connections"]]
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._checked(self._send(method, path, body)).json()
+        return self._checked(self._answered(method, path, body)).json()
+
+    def _answered(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        """The answer; while Airflow's database is locked by another of its processes it is asked again."""
+        deadline = time.monotonic() + LOCKED_SECONDS
+        while _is_locked(response := self._send(method, path, body)) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return response
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         try:
@@ -193,6 +207,11 @@ class AirflowApi:
         if response.is_success:
             return response
         raise _as_error(response)
+
+
+def _is_locked(response: httpx.Response) -> bool:
+    """Whether the database refused, as SQLite does while somebody else writes; Airflow tells no more of it."""
+    return response.status_code == httpx.codes.INTERNAL_SERVER_ERROR and "Database error" in response.text
 
 
 def _as_error(response: httpx.Response) -> EmbsearchError:

@@ -1,0 +1,68 @@
+"""Airflow's API is asked again while its database is locked, and a run is started once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from include.errors import FatalError, InputError
+from include.local_stack import airflow_api
+from include.local_stack.airflow_api import AirflowApi
+
+LOCKED = httpx.Response(500, json={"detail": {"reason": "Database error", "message": "Serious error"}})
+RUNS = "/api/v2/dags/some_dag/dagRuns"
+
+
+class Airflow:
+    """Answers in turn; what was asked is kept."""
+
+    def __init__(self, *answers: httpx.Response) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, str, Any]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append((request.method, request.url.path, json.loads(request.content or b"null")))
+        return self.answers.pop(0)
+
+    def api(self) -> AirflowApi:
+        api = AirflowApi("http://airflow", token="x")
+        api._client = httpx.Client(base_url="http://airflow", transport=httpx.MockTransport(self))
+        return api
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_api, "POLL_SECONDS", 0)
+
+
+def test_a_locked_database_is_waited_for() -> None:
+    airflow = Airflow(LOCKED, LOCKED, httpx.Response(200, json={}))
+    airflow.api().set_paused("some_dag", paused=True)
+    assert [method for method, *_ in airflow.asked] == ["PATCH"] * 3
+
+
+def test_another_fault_of_airflow_s_is_told_at_once() -> None:
+    airflow = Airflow(httpx.Response(500, json={"detail": "bug"}))
+    with pytest.raises(FatalError, match="bug"):
+        airflow.api().set_paused("some_dag", paused=True)
+
+
+def test_a_database_that_stays_locked_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_api, "LOCKED_SECONDS", 0)
+    with pytest.raises(FatalError, match="Database error"):
+        Airflow(LOCKED).api().set_paused("some_dag", paused=True)
+
+
+def test_a_run_that_was_made_before_the_database_was_locked_is_not_made_twice() -> None:
+    airflow = Airflow(LOCKED, httpx.Response(409, json={"detail": "exists"}), httpx.Response(200, json={}))
+    run_id = airflow.api().trigger("some_dag", {"a": 1})
+    assert [body["dag_run_id"] for _, path, body in airflow.asked if path == RUNS] == [run_id] * 2
+    assert airflow.asked[-1][0] == "GET"
+
+
+def test_a_conflict_over_a_run_that_is_not_there_is_told() -> None:
+    with pytest.raises(InputError, match="not found"):
+        Airflow(httpx.Response(409), httpx.Response(404, json={"detail": "not found"})).api().trigger("some_dag")
