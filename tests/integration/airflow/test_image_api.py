@@ -108,7 +108,7 @@ def test_a_rebuild_of_a_paused_dag_is_refused_instead_of_waiting_for_ever(
 
 def test_a_server_of_its_own_starts_rebuilds_by_its_own_login(running_stack: RunningStack) -> None:
     rebuilder = by_settings(running_stack.settings)
-    run_id = rebuilder.start("defect", Caller("token"))
+    run_id = rebuilder.start("defect", "v2", Caller("token"))
     assert rebuilder.state(run_id, Caller("token")).task_id == run_id
     with pytest.raises(UnknownRun):
         rebuilder.state("unknown", Caller("token"))
@@ -120,7 +120,7 @@ def test_the_caller_s_right_counts_not_the_server_s(running_stack: RunningStack,
 
     url = stack.local_airflow(running_stack.settings).url
     with pytest.raises(AccessDenied):
-        with_rights_of_the_caller(url).start("all", Caller("visitor", viewer))
+        with_rights_of_the_caller(url).start("all", "v2", Caller("visitor", viewer))
 
 
 def test_the_plugin_is_loaded_without_a_fault(running_stack: RunningStack) -> None:
