@@ -8,7 +8,8 @@ Sends documents that Elasticsearch refused, after the cause is mended.
 Runs by hand. `dry_run`, the default, only counts and shows what is there. Sending twice does no harm: a document that a
 later run wrote is never replaced by an older one.
 
-**When it fails:** nothing is lost; what was not sent is still there. Run it again.
+**When it fails:** nothing is lost; what was not sent is still there. The log names each run that failed and why; all
+others are sent. Run it again.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError, Elasticsearch
 
 from include.elastic.bulk_items import Entry, Outcome, Unsendable, encode, never_fits, operation, outcome
-from include.elastic.dead_letters import DeadLetter, LetterBox
+from include.elastic.dead_letter import DeadLetter
+from include.elastic.dead_letters import LetterBox
 from include.elastic.documents import Document
 from include.elastic.errors import hosts_of, meaning, reason_in, reason_of, translated
 from include.elastic.pace import BatchLimits, Outage, Pace, Patience

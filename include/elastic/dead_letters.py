@@ -3,66 +3,36 @@
 One file for each run, ``<folder>/<run>.jsonl``; a file that a replay is working on is called
 ``<run>.replaying-<time>.jsonl``. A shard that is done again writes its dead letters again, so readers see each
 document once: the letter that was written last.
+
+A process that is killed while it writes may leave half a line at the end. Nobody counts on that letter, because the
+work that it came from is not marked as done: readers pass over it, and who writes next cuts it off.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import logging
+import mmap
 import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from io import RawIOBase
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from include.elastic.dead_letter import DeadLetter, Unreadable, parsed
 from include.errors import ContractError
 from include.generations.files import sync_folder
 from include.generations.locks import locked
 
+log = logging.getLogger(__name__)
+
 LOCK_SECONDS = 60.0
 SAMPLES = 3
 _REPLAYING = re.compile(r"\.replaying-\d+$")
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A refused document and why."""
-
-    time: str  # ISO 8601, UTC
-    run: str
-    index: str
-    operation: Mapping[str, Any]  # {"index": {"_id": …, "version": …}}
-    document: Mapping[str, Any]
-    error: Mapping[str, str]  # type, reason
-    status: int | None  # HTTP, None when it was not sent
-    attempts: int
-
-    @property
-    def id(self) -> str:
-        """The document's id."""
-        return str(self.operation["index"]["_id"])
-
-    @property
-    def version(self) -> int | None:
-        """The document's external version."""
-        version: int | None = self.operation["index"].get("version")
-        return version
-
-    def line(self) -> bytes:
-        """One line of JSON: readable, or with escapes when it holds what UTF-8 cannot."""
-        try:
-            return json.dumps(asdict(self), ensure_ascii=False).encode("utf-8") + b"\n"
-        except UnicodeEncodeError:
-            return json.dumps(asdict(self)).encode("ascii") + b"\n"
-
-    def key(self) -> bytes:
-        """Equal for the same document of the same index."""
-        same = json.dumps([self.index, self.id, self.document], sort_keys=True)
-        return hashlib.sha256(same.encode("ascii")).digest()
 
 
 @dataclass(frozen=True)
@@ -77,6 +47,7 @@ class RunLetters:
     newest: str
     samples: tuple[DeadLetter, ...]
     damaged: tuple[str, ...] = ()  # lines that cannot be read: file, line number, why
+    unfinished: tuple[str, ...] = ()  # half lines at the end of a file, likewise
 
 
 @dataclass(frozen=True)
@@ -101,8 +72,9 @@ class LetterBox:
         if not letters:
             return
         with self._locked("append dead letters"), self.path.open("a+b", buffering=0) as file:
+            before = _mended_end(file)
             size = file.seek(0, os.SEEK_END)
-            rest = memoryview(_line_end(file, size) + b"".join(letter.line() for letter in letters))
+            rest = memoryview(before + b"".join(letter.line() for letter in letters))
             try:
                 while rest:
                     rest = rest[file.write(rest) :]
@@ -124,12 +96,22 @@ class LetterBox:
         return locked(self.folder / f".{_file_name(self.run)}.lock", purpose=purpose, wait_seconds=LOCK_SECONDS)
 
 
-def _line_end(file: RawIOBase, size: int) -> bytes:
-    """What must come before a new line: a process that died while it wrote may have left half of one."""
-    if not size:
+def _mended_end(file: FileIO) -> bytes:
+    """What must come before a new line, after half a line at the end has been cut off."""
+    if not file.seek(0, os.SEEK_END):
         return b""
-    file.seek(size - 1)
-    return b"" if file.read(1) == b"\n" else b"\n"
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as written:
+        begin = written.rfind(b"\n") + 1
+        last = written[begin:]
+    if not last:
+        return b""
+    try:
+        parsed(last)
+    except Unreadable as error:
+        log.warning("%s: half a line at the end is cut off (%s); its writer was killed", file.name, error)
+        file.truncate(begin)
+        return b""
+    return b"\n"  # somebody has edited the file
 
 
 def runs(folder: Path) -> dict[str, list[Path]]:
@@ -140,26 +122,34 @@ def runs(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def read_letters(paths: Iterable[Path], *, damaged: list[str] | None = None) -> Iterator[DeadLetter]:
+def read_letters(
+    paths: Iterable[Path], *, damaged: list[str] | None = None, unfinished: list[str] | None = None
+) -> Iterator[DeadLetter]:
     """Each dead document once, streamed: only a hash of each is held in memory.
 
-    Lines that cannot be read are named in ``damaged`` and left out.
+    Lines that cannot be read are named in ``damaged``, half ones at the end of a file in ``unfinished``, and left out.
 
     Raises:
-        ContractError: a line cannot be read, and no ``damaged`` is given.
+        ContractError: a line that is not the last cannot be read, and no ``damaged`` is given.
     """
-
-    def note(where: str) -> None:
-        if damaged is None:
-            msg = f"{where}. Correct or remove that line, then run this again."
-            raise ContractError(msg)
-        damaged.append(where)
-
-    paths = list(paths)
-    last = {letter.key(): place for place, letter in _all(paths, note)}
-    for place, letter in _all(paths, lambda _: None):
-        if last[letter.key()] == place:
-            yield letter
+    paths, last = list(paths), {}
+    for line in _lines(paths):
+        try:
+            last[parsed(line.text).key()] = line.place
+        except Unreadable as error:
+            if not line.text.endswith(b"\n"):
+                if unfinished is not None:
+                    unfinished.append(f"{line.name} is unfinished ({error})")
+            elif damaged is not None:
+                damaged.append(f"{line.name} is damaged ({error})")
+            else:
+                msg = f"{line.name} is damaged ({error}). Correct or remove that line, then run this again."
+                raise ContractError(msg) from error
+    for line in _lines(paths):
+        with suppress(Unreadable):
+            letter = parsed(line.text)
+            if last.get(letter.key()) == line.place:
+                yield letter
 
 
 def dead_ids(folder: Path, run: str) -> set[str]:
@@ -172,8 +162,9 @@ def inventory(folder: Path) -> list[RunLetters]:
     found = []
     for run, paths in runs(folder).items():
         damaged: list[str] = []
-        letters = _summary(run, read_letters(paths, damaged=damaged))
-        found.append(replace(letters, damaged=tuple(damaged)))
+        unfinished: list[str] = []
+        letters = _summary(run, read_letters(paths, damaged=damaged, unfinished=unfinished))
+        found.append(replace(letters, damaged=tuple(damaged), unfinished=tuple(unfinished)))
     return found
 
 
@@ -199,16 +190,26 @@ def _summary(run: str, letters: Iterable[DeadLetter]) -> RunLetters:
     )
 
 
-def _all(paths: Iterable[Path], damaged: Callable[[str], None]) -> Iterator[tuple[tuple[int, int], DeadLetter]]:
-    for number, path in enumerate(paths):
+@dataclass(frozen=True)
+class _Line:
+    path: Path
+    number: int  # from 1
+    text: bytes
+
+    @property
+    def place(self) -> tuple[Path, int]:
+        return self.path, self.number
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}, line {self.number}"
+
+
+def _lines(paths: Iterable[Path]) -> Iterator[_Line]:
+    for path in paths:
         with path.open("rb") as file:
-            for row, line in enumerate(file, start=1):
-                try:
-                    letter = DeadLetter(**json.loads(line))
-                except (ValueError, TypeError) as error:
-                    damaged(f"{path}, line {row} is damaged ({error})")
-                else:
-                    yield (number, row), letter
+            for number, text in enumerate(file, start=1):
+                yield _Line(path, number, text)
 
 
 def _file_name(run: str) -> str:

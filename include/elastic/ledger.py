@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from include.elastic.document_id import document_id
 from include.errors import ContractError
 from include.settings import Settings
 
@@ -21,8 +22,8 @@ BUSY_SECONDS = 60.0
 
 
 def ledger_file(settings: Settings, alias: str) -> Path:
-    """Where the ledger of an index is; only indexes of documents have one."""
-    return settings.state_dir / "documents" / alias / "seen.sqlite3"
+    """Where the ledger of an index is; it has one when its runs delete, or leave what is unchanged."""
+    return settings.state_dir / "ledgers" / f"{alias}.sqlite3"
 
 
 class Ledger:
@@ -77,5 +78,5 @@ class Ledger:
 
 
 def key_of(document: str) -> bytes:
-    """128 bits that stand for a document's id."""
-    return hashlib.blake2b(document.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    """128 bits that stand for a document, whether it is given by its name or by its id in the index."""
+    return hashlib.blake2b(document_id(document).encode("utf-8"), digest_size=16).digest()

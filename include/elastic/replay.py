@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,15 @@ from elasticsearch import Elasticsearch
 
 from include.elastic.bulk import OLDER, BulkCounts, BulkWriter
 from include.elastic.connection import EsConnection, connect
-from include.elastic.dead_letters import DeadLetter, LetterBox, RunLetters, inventory, read_letters
+from include.elastic.dead_letter import DeadLetter
+from include.elastic.dead_letters import LetterBox, RunLetters, inventory, read_letters
 from include.elastic.documents import Document
 from include.elastic.errors import translated
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.ledger import Ledger, key_of, ledger_file
 from include.elastic.locks import writing_index
 from include.elastic.parameters import ReplayParameters
-from include.errors import ContractError, InputError
+from include.errors import ContractError, EmbsearchError, FatalError, InputError, TransientError
 from include.generations.locks import locked
 from include.generations.names import SEPARATOR, alias_of
 from include.settings import Settings
@@ -45,12 +46,12 @@ def replay_dead_letters(parameters: ReplayParameters, settings: Settings) -> dic
     """Replay one run's dead letters, or all; only tell of them when ``dry_run``. The summary is small.
 
     Letters for an index that is not served, not yet or no more, stay: they are counted as skipped with that reason.
+    Half lines that killed processes left at the end of a file are counted as ``unfinished`` and dropped.
 
     Raises:
         InputError: the run has no dead letters.
-        ContractError: a line of a run that is to be sent cannot be read.
-        ServiceUnavailable: Elasticsearch does not answer; nothing is lost, run it again.
-        Busy: another replay is under way.
+        FatalError: a line of a run cannot be read, or else it cannot be sent; all other runs were sent.
+        TransientError: Elasticsearch does not answer, or another replay is under way; nothing is lost, run it again.
     """
     folder = dead_letter_folder(settings)
     before = [letters for letters in inventory(folder) if parameters.run in {"", letters.run}]
@@ -61,11 +62,42 @@ def replay_dead_letters(parameters: ReplayParameters, settings: Settings) -> dic
     if damaged := [line for letters in before for line in letters.damaged]:
         summary["damaged"] = len(damaged)
         log.warning("%d lines of dead letters cannot be read, the first: %s", len(damaged), damaged[0])
+    if unfinished := [line for letters in before for line in letters.unfinished]:
+        summary["unfinished"] = len(unfinished)
+        told = "%d dead letters are only half written, by processes that were killed, and do not count, the first: %s"
+        log.warning(told, len(unfinished), unfinished[0])
     if parameters.dry_run or not before:
         return summary
     with connect(EsConnection.from_settings(settings, urls=parameters.es_url)) as client:
-        counts = sum((replay(client, settings, letters.run) for letters in before), start=BulkCounts())
+        counts = _replay_all(client, settings, [letters.run for letters in before])
     return {**summary, "indexed": counts.indexed, "skipped": dict(counts.skipped), "dead": counts.dead}
+
+
+def _replay_all(client: Elasticsearch, settings: Settings, runs: Sequence[str]) -> BulkCounts:
+    """Each run, whatever becomes of the others.
+
+    Raises:
+        FatalError: some failed; the message names each.
+        TransientError: likewise, and some of them may succeed later.
+    """
+    total = BulkCounts()
+    failed: dict[str, EmbsearchError] = {}
+    for run in runs:
+        try:
+            total += replay(client, settings, run)
+        except EmbsearchError as error:
+            if len(runs) == 1:
+                raise
+            log.error("Replay of %s failed: %s", run, error)  # noqa: TRY400 — the sentence is enough
+            failed[run] = error
+    if failed:
+        reasons = "\n".join(f"{run}: {error}" for run, error in failed.items())
+        msg = (
+            f"The dead letters of {len(failed)} of {len(runs)} runs could not be replayed. The others were.\n{reasons}"
+        )
+        passing = any(isinstance(error, TransientError) for error in failed.values())
+        raise (TransientError if passing else FatalError)(msg)
+    return total
 
 
 def replay(client: Elasticsearch, settings: Settings, run: str) -> BulkCounts:
@@ -75,7 +107,7 @@ def replay(client: Elasticsearch, settings: Settings, run: str) -> BulkCounts:
     sends them again, which does no harm because ids and versions are the same.
 
     Raises:
-        ContractError: the counts do not add up.
+        ContractError: a line cannot be read, or the counts do not add up.
         Busy: another replay of this run is under way.
     """
     folder = dead_letter_folder(settings)
@@ -132,8 +164,8 @@ def _keep(box: LetterBox, letters: Iterable[DeadLetter], index: str, reason: str
         kept += len(some)
     advice = {
         NOT_PUBLISHED: "Replay them when its build is published.",
-        NOT_SERVED: f"What replaced it read its own input. Run a day whose products are missing again, or remove "
-        f"{box.path} to forget them.",
+        NOT_SERVED: f"What replaced it read its own input. Run again what is missing from it, or remove {box.path} "
+        "to forget them.",
     }
     log.warning("%d dead letters stay: %s is %s. %s", kept, index, reason, advice[reason])
     return BulkCounts(skipped={reason: kept})
@@ -154,17 +186,12 @@ class _Wanted:
 
     def __iter__(self) -> Iterator[DeadLetter]:
         path = ledger_file(self.settings, self.alias)
-        ledger = Ledger(path) if path.exists() and self.version is not None else None  # others keep none
+        ledger = Ledger(path) if path.exists() and self.version is not None else None  # not every index has one
         for letter in self.letters:
-            if ledger and self.version is not None and ledger.newer([key_of(_name(letter))], self.version):
+            if ledger and self.version is not None and ledger.newer([key_of(letter.id)], self.version):
                 self.older += 1
             else:
                 yield letter
-
-
-def _name(letter: DeadLetter) -> str:
-    """What the ledger knows the document by; its id in the index is another when it is long."""
-    return str(letter.document.get("document_id", letter.id))
 
 
 @dataclass

@@ -18,7 +18,8 @@ from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.parameters import ReplayParameters
 from include.elastic.replay import NOT_PUBLISHED, NOT_SERVED, replay, replay_dead_letters
 from include.elastic.verify import verify
-from include.errors import InputError, ServiceUnavailable
+from include.errors import FatalError, InputError, ServiceUnavailable, TransientError
+from include.generations.locks import locked
 from include.settings import Settings
 from tests.integration.elasticsearch_server import ElasticsearchServer
 
@@ -165,6 +166,12 @@ def test_letters_for_an_index_outside_generations_are_sent(
     es_client.indices.delete(index=plain)
 
 
+def leave_half_a_line(folder: Path, run: str) -> None:
+    """As somebody does who is killed while he writes a letter."""
+    with LetterBox(folder, run).path.open("ab") as file:
+        file.write(b'{"time": "2026-11-21T07:00:00.000+00:00", "run": "')
+
+
 class TestTheTask:
     """``replay_dead_letters`` as the DAG and the command call it."""
 
@@ -195,6 +202,60 @@ class TestTheTask:
         verify(es_client, writer.index, RED[:3], count=3)
         with pytest.raises(InputError, match="'two' has no dead letters"):
             replay_dead_letters(self.parameters(settings, run="two"), settings)
+
+    def test_half_a_line_of_a_killed_writer_is_counted_and_dropped(
+        self, settings: Settings, es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path
+    ) -> None:
+        writer.write(RED)
+        leave_half_a_line(dead_letters, "run")
+        mend(es_client, writer.index)
+        told = replay_dead_letters(self.parameters(settings, dry_run=False), settings)
+        assert (told["letters"], told["unfinished"], told["indexed"], told["dead"]) == (5, 1, 5, 0)
+        verify(es_client, writer.index, RED, count=5)
+        assert inventory(dead_letters) == []
+
+    def test_a_shard_that_was_killed_and_done_again_can_be_replayed(
+        self, settings: Settings, es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path
+    ) -> None:
+        writer.write(RED[:2])
+        leave_half_a_line(dead_letters, "run")
+        writer.write(RED)
+        mend(es_client, writer.index)
+        told = replay_dead_letters(self.parameters(settings, dry_run=False), settings)
+        assert (told["letters"], told["indexed"]) == (5, 5)
+        assert "damaged" not in told
+
+    def test_runs_that_fail_keep_no_other_from_being_replayed_and_are_named(
+        self, settings: Settings, es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path
+    ) -> None:
+        runs = ["a-damaged", "b-good", "c-damaged", "d-good"]
+        for run, document in zip(runs, RED, strict=False):
+            BulkWriter(es_client, writer.index, run_id=run, dead_letters=dead_letters).write([document])
+        for run in ("a-damaged", "c-damaged"):
+            path = LetterBox(dead_letters, run).path
+            path.write_bytes(b"not JSON\n" + path.read_bytes())
+        mend(es_client, writer.index)
+        with pytest.raises(FatalError) as failure:
+            replay_dead_letters(self.parameters(settings, dry_run=False), settings)
+        first, *named = str(failure.value).splitlines()
+        assert first == "The dead letters of 2 of 4 runs could not be replayed. The others were."
+        assert [one.partition(":")[0] for one in named] == ["a-damaged", "c-damaged"]
+        assert all("line 1 is damaged" in one for one in named)
+        verify(es_client, writer.index, [RED[1], RED[3]], count=2)
+        assert {left.run: left.letters for left in inventory(dead_letters)} == {"a-damaged": 1, "c-damaged": 1}
+
+    def test_a_run_that_another_replays_is_for_later_and_the_others_are_sent(
+        self, settings: Settings, es_client: Elasticsearch, writer: BulkWriter, dead_letters: Path
+    ) -> None:
+        for run, document in zip(("one", "two"), RED, strict=False):
+            BulkWriter(es_client, writer.index, run_id=run, dead_letters=dead_letters).write([document])
+        mend(es_client, writer.index)
+        with (
+            locked(dead_letters / ".one.jsonl.replay.lock", purpose="a replay by hand"),
+            pytest.raises(TransientError, match=r"of 1 of 2 runs could not.*\none: .*held by: a replay by hand"),
+        ):
+            replay_dead_letters(self.parameters(settings, dry_run=False), settings)
+        verify(es_client, writer.index, [RED[1]], count=1)
 
     def test_what_it_tells_fits_where_task_results_travel(
         self, settings: Settings, writer: BulkWriter, es_client: Elasticsearch, tmp_path: Path,

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from include.elastic.dead_letters import DeadLetter, LetterBox, dead_ids, inventory, read_letters
+from include.elastic.dead_letter import DeadLetter
+from include.elastic.dead_letters import LetterBox, dead_ids, inventory, read_letters
 from include.elastic.parameters import ReplayParameters
 from include.elastic.replay import replay_dead_letters
 from include.errors import ContractError
@@ -40,16 +41,54 @@ def test_a_letter_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert "赤い" in (tmp_path / "run.jsonl").read_text(encoding="utf-8")  # people read it too
 
 
-def test_after_half_a_line_the_next_letters_are_whole(tmp_path: Path) -> None:
+def leave_half(box: LetterBox, number: int) -> None:
+    """As somebody does who is killed while he writes this letter."""
+    with box.path.open("ab") as file:
+        file.write(letter(number).line()[:-30])
+
+
+def test_half_a_line_of_a_killed_writer_is_no_letter_and_no_damage(tmp_path: Path) -> None:
     box = LetterBox(tmp_path, "run")
     box.append([letter(1)])
+    leave_half(box, 2)
+    assert list(read_letters([box.path])) == [letter(1)]
+    assert dead_ids(tmp_path, "run") == {"1"}
+    (run,) = inventory(tmp_path)
+    assert (run.letters, run.damaged, len(run.unfinished)) == (1, (), 1)
+    assert run.unfinished[0].startswith(f"{box.path}, line 2 is unfinished")
+
+
+def test_who_writes_after_a_killed_writer_leaves_whole_lines_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = LetterBox(tmp_path, "run")
+    box.append([letter(1)])
+    leave_half(box, 2)
+    box.append([letter(2), letter(3)])  # the work is done again
+    assert list(read_letters([box.path])) == [letter(1), letter(2), letter(3)]
+    assert f"{box.path}: half a line at the end is cut off" in caplog.text
+    (run,) = inventory(tmp_path)
+    assert (run.letters, run.damaged, run.unfinished) == (3, (), ())
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["the-first-line", "a-later-line"])
+def test_a_whole_last_line_without_its_end_is_a_letter(tmp_path: Path, before: int) -> None:
+    box = LetterBox(tmp_path, "run")
+    box.append([letter(number) for number in range(before)])
     with box.path.open("ab") as file:
-        file.write(letter(2).line()[:20])  # its writer died
-    box.append([letter(3)])
-    damaged: list[str] = []
-    assert list(read_letters([box.path], damaged=damaged)) == [letter(1), letter(3)]
-    assert len(damaged) == 1
-    assert len(dead_ids(tmp_path, "run")) == 2
+        file.write(letter(7).line().rstrip())  # an editor's doing
+    wanted = [*(letter(number) for number in range(before)), letter(7)]
+    assert list(read_letters([box.path])) == wanted
+    box.append([letter(8)])
+    assert list(read_letters([box.path])) == [*wanted, letter(8)]
+
+
+def test_half_a_line_as_the_only_line_is_replaced(tmp_path: Path) -> None:
+    box = LetterBox(tmp_path, "run")
+    leave_half(box, 1)
+    assert inventory(tmp_path)[0].letters == 0
+    box.append([letter(1)])
+    assert list(read_letters([box.path])) == [letter(1)]
 
 
 def test_on_a_full_disk_all_of_the_letters_are_kept_or_none(tmp_path: Path) -> None:
@@ -105,6 +144,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     box.append([letter(1)])
     with box.path.open("a") as file:
         file.write('{"time": "2026"\n')
+    leave_half(box, 2)
     with pytest.raises(ContractError, match=r"run\.jsonl, line 2 is damaged"):
         list(read_letters([box.path]))
 
@@ -114,12 +154,13 @@ def test_the_standing_list_names_damaged_lines_and_counts_the_rest(tmp_path: Pat
     box.append([letter(1)])
     with box.path.open("ab") as file:
         file.write(b'{"time": "2026"\n\xff\xfe\n[1]\n')
+        file.write(letter(1).line().replace(b'"_id"', b'"id"'))
     box.append([letter(2)])
     LetterBox(tmp_path, "whole").append([letter(3)])
     (tmp_path / "worse.jsonl").write_text("not JSON\n")
     run, whole, worse = inventory(tmp_path)
     assert (run.letters, whole.letters, worse.letters) == (2, 1, 0)
-    assert [line.split(" is damaged")[0] for line in run.damaged] == [f"{box.path}, line {row}" for row in (2, 3, 4)]
+    assert [line.split(" is damaged")[0] for line in run.damaged] == [f"{box.path}, line {row}" for row in (2, 3, 4, 5)]
     assert (len(whole.damaged), len(worse.damaged)) == (0, 1)
 
 
@@ -127,8 +168,11 @@ def test_a_dry_run_tells_of_damaged_lines_and_of_the_rest(tmp_path: Path, caplog
     folder = tmp_path / "dead_letters"
     LetterBox(folder, "run").append([letter(1)])
     (folder / "broken.jsonl").write_text("not JSON\n")
+    leave_half(LetterBox(folder, "killed"), 1)
     told = replay_dead_letters(ReplayParameters(), Settings(state_dir=tmp_path))
-    assert (told["letters"], told["damaged"], [run["run"] for run in told["runs"]]) == (1, 1, ["run"])
+    assert (told["letters"], told["damaged"], told["unfinished"]) == (1, 1, 1)
+    assert [run["run"] for run in told["runs"]] == ["run"]
+    assert "1 dead letters are only half written, by processes that were killed" in caplog.text
     assert f"1 lines of dead letters cannot be read, the first: {folder}/broken.jsonl, line 1 is damaged" in caplog.text
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.elastic.document_id import document_id
 from include.elastic.ledger import Ledger, key_of
 from include.errors import ContractError
 
@@ -22,6 +23,12 @@ def test_an_older_run_learns_which_documents_a_later_one_has_spoken_of(tmp_path:
     assert Ledger(tmp_path / "new" / "seen.sqlite3").newest() == 20
     ledger.clear()
     assert ledger.newer([a, b, c], 0) == set()
+
+
+@pytest.mark.parametrize("name", ["short", "登" * 171, "lone \ud800", ""], ids=["short", "long", "surrogate", "empty"])
+def test_a_document_is_the_same_by_its_name_and_by_its_id_in_the_index(name: str) -> None:
+    assert key_of(document_id(name)) == key_of(name)
+    assert key_of(name) != key_of(name + "x")
 
 
 def test_many_are_asked_for_at_once(tmp_path: Path) -> None:
