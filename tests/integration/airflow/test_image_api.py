@@ -118,6 +118,7 @@ def test_a_server_of_its_own_starts_rebuilds_by_its_own_login(running_stack: Run
 def test_the_caller_s_right_counts_not_the_server_s(running_stack: RunningStack, viewer: str) -> None:
     from include.errors import AccessDenied
 
+    running_stack.api.set_paused(DAG, paused=False)
     url = stack.local_airflow(running_stack.settings).url
     with pytest.raises(AccessDenied):
         with_rights_of_the_caller(url).start("all", "v2", Caller("visitor", viewer))
