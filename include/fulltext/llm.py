@@ -33,6 +33,8 @@ CACHED = 1024  # queries
 PAUSE_SECONDS = 30.0  # an endpoint that failed is let alone so long: no search waits for it again and again
 ATTEMPTS = 2
 SHARE = 0.5  # of a search's time; the rest is for the search itself
+# What a request may end with: besides its own errors, httpx lets through those of URLs, names and sockets.
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError, OverflowError, ExceptionGroup)
 
 
 class LanguageModelKeywords:
@@ -54,11 +56,19 @@ class LanguageModelKeywords:
         timeout_seconds: float = 10.0,
         pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
-        if not url.startswith(("http://", "https://")) or not model:
+        """Nothing is asked yet.
+
+        Raises:
+            InputError: the URL or the key cannot be sent, or no model is named.
+        """
+        if not _is_endpoint(url) or not model:
             msg = (
                 f"The language model {model!r} at {url!r} cannot be used. Set EMBSEARCH_FULLTEXT_LLM_URL, for example "
                 "to http://localhost:8000/v1, and EMBSEARCH_FULLTEXT_LLM_MODEL."
             )
+            raise InputError(msg)
+        if api_key and not (api_key.isascii() and api_key.isprintable()):
+            msg = "The language model's key holds more than printable ASCII. Correct EMBSEARCH_FULLTEXT_LLM_API_KEY."
             raise InputError(msg)
         self._url, self._model, self._seconds = f"{url.rstrip('/')}/chat/completions", model, timeout_seconds
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
@@ -141,7 +151,7 @@ class LanguageModelKeywords:
                         raise ContractError(msg)
                 self._check(answer.status_code)
                 return bytes(read)
-        except (TimeoutError, httpx.HTTPError) as error:
+        except _FAILURES as error:
             why = f"does not answer within {seconds:.2g} s" if isinstance(error, TimeoutError) else error
             msg = f"The language model at {self._url}: {why}. Start it, or correct EMBSEARCH_FULLTEXT_LLM_URL."
             raise ServiceUnavailable(msg) from error
@@ -156,6 +166,16 @@ class LanguageModelKeywords:
         if status != 200:
             msg = f"The language model at {self._url} refuses the request (HTTP {status}). Check its URL and model."
             raise ContractError(msg)
+
+
+def _is_endpoint(url: str) -> bool:
+    """Whether requests can be sent to ``url``: a scheme, a host, and a port that there is."""
+    try:
+        parts = httpx.URL(url)
+        port = 80 if parts.port is None else parts.port
+        return parts.scheme in {"http", "https"} and bool(parts.host) and 0 < port <= 65535
+    except (httpx.InvalidURL, UnicodeError):
+        return False
 
 
 def _keywords_in(answer: bytes) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+import httpx
 import pytest
 
 from include.errors import AccessDenied, ContractError, InputError, ServiceUnavailable
@@ -149,6 +150,61 @@ def test_a_search_goes_on_without_it_and_the_log_says_why(caplog: pytest.LogCapt
         assert Chain([model(asked.url), RawQuery()]).keywords("a tent") == ["a tent"]
     assert "no keywords by language model: The language model at http://127.0.0.1:" in caplog.text
     assert "HTTP 500" in caplog.text
+
+
+MALFORMED = {
+    "no-such-port": "http://localhost:99999/v1",
+    "no-port": "http://localhost:0/v1",
+    "below-zero": "http://localhost:-1/v1",
+    "no-number": "http://localhost:abc/v1",
+    "no-host": "http:///v1",
+    "no-bracket": "http://[::1/v1",
+    "no-name": "http://xn--/v1",
+    "no-text": "http://localhost/\ud800",
+    "control": "http://local\x00host/v1",
+    "no-scheme": "localhost:8000/v1",
+    "another-scheme": "ftp://localhost/v1",
+}
+
+
+@pytest.mark.parametrize("url", MALFORMED.values(), ids=MALFORMED.keys())
+def test_a_url_that_is_none_is_refused_at_once_by_the_name_of_its_setting(url: str) -> None:
+    with pytest.raises(InputError, match="EMBSEARCH_FULLTEXT_LLM_URL"):
+        model(url)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8000/v1", "https://llm.example/v1/", "http://로컬.kr", "http://a:65535"])
+def test_a_url_that_is_one_is_taken(url: str) -> None:
+    model(url).close()
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two\nlines", "\ud800"], ids=["umlaut", "lines", "surrogate"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_told(key: str) -> None:
+    with pytest.raises(InputError, match="EMBSEARCH_FULLTEXT_LLM_API_KEY") as caught:
+        LanguageModelKeywords("http://localhost:8000/v1", "small", api_key=key)
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.InvalidURL("no such host"),
+        UnicodeError("no such host"),
+        OverflowError("no such host"),
+        ExceptionGroup("tried twice", [OverflowError("no such host")]),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_url_that_turns_out_bad_when_it_is_asked_fails_no_search(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(httpx.AsyncClient, "stream", fails)
+    assert Chain([model("http://localhost:8000/v1"), RawQuery()]).keywords("a tent") == ["a tent"]
+    assert "no keywords by language model: The language model at http://localhost:8000/v1" in caplog.text
+    assert "correct EMBSEARCH_FULLTEXT_LLM_URL" in caplog.text
 
 
 def test_settings_without_a_url_name_none_and_with_one_need_a_model(bare_settings: None) -> None:
