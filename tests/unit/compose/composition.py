@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from include.settings import PROJECT_ROOT
+from include.settings import PROJECT_ROOT, Settings
 
 COMPOSE = PROJECT_ROOT / "docker-compose.yaml"
+CODE = Path("/opt/airflow")  # the project's root in the containers
 VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Z0-9_]+)(?:(?P<how>:-|:\?)(?P<word>[^}]*))?\}|(?P<wrong>.?))")
-SECRET = re.compile(r"PASSWORD|SECRET|API_KEY|FERNET_KEY")
+SECRET = re.compile(r"PASSWORD|SECRET|API_KEY|FERNET_KEY|TOKEN")
 
 
 def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
@@ -70,6 +71,27 @@ def embsearch(service: Mapping[str, Any]) -> dict[str, str]:
     """The project's settings in a service's environment, by the fields' names."""
     prefix = "EMBSEARCH_"
     return {key.removeprefix(prefix).lower(): v for key, v in service["environment"].items() if key.startswith(prefix)}
+
+
+def runs_our_code(services: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Services that stay up and have this project's library mounted."""
+    found = {name for name, source, _, _ in volumes(services) if source == "./include"}
+    return {name: service for name, service in long_running(services).items() if name in found}
+
+
+def settings_of(service: Mapping[str, Any]) -> Settings:
+    """The settings that the service's process has; call it with ``bare_settings``."""
+    return Settings(**embsearch(service))  # type: ignore[arg-type]
+
+
+def mounted(service: Mapping[str, Any]) -> dict[Path, tuple[str, str]]:
+    """Folder in the container → what is mounted there, and whether it may be written."""
+    return {Path(target): (source, mode) for _, source, target, mode in volumes({"": dict(service)})}
+
+
+def inside(path: Path | str) -> Path:
+    """Where a path of this project is in the containers."""
+    return CODE / (PROJECT_ROOT / path).relative_to(PROJECT_ROOT)
 
 
 def volumes(services: Mapping[str, dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:

@@ -12,8 +12,41 @@ from airflow.configuration import conf
 from include.settings import PROJECT_ROOT, Settings
 from search_ops import connections
 from search_ops.defaults import POOLS
-from tests.unit.compose.composition import embsearch, environments, long_running, volumes
+from tests.unit.compose.composition import (
+    CODE,
+    SECRET,
+    embsearch,
+    environments,
+    long_running,
+    mounted,
+    runs_our_code,
+    settings_of,
+    volumes,
+)
 
+AIRFLOW = {f"airflow-{part}" for part in ("init", "apiserver", "scheduler", "dag-processor", "triggerer", "worker")}
+TASKS = {"airflow-worker", "airflow-triggerer"}
+IMAGE_SEARCH = {"airflow-apiserver", "image-search"}
+TOLD = {
+    "AIRFLOW_ADMIN_PASSWORD": {"airflow-init"},
+    "AIRFLOW_IMAGES_PASSWORD": {"airflow-init", "image-search"},
+    "AIRFLOW_FERNET_KEY": AIRFLOW,
+    "AIRFLOW_API_SECRET_KEY": AIRFLOW,
+    "AIRFLOW_JWT_SECRET": AIRFLOW,
+    "POSTGRES_PASSWORD": AIRFLOW | {"postgres"},
+    "REDIS_PASSWORD": AIRFLOW | {"redis"},
+    "QDRANT_API_KEY": TASKS | {"qdrant"},
+    "ELASTIC_PASSWORD": {"elasticsearch", "elasticsearch-user"},
+    "ES_PASSWORD": TASKS | {"elasticsearch-user"},
+    "MARIADB_PASSWORD": TASKS | {"mariadb"},
+    "MARIADB_OWNER_PASSWORD": {"mariadb"},
+    "MARIADB_IMAGES_PASSWORD": IMAGE_SEARCH | {"mariadb"},
+    "PLAYLIST_REDIS_PASSWORD": TASKS | {"playlist-redis"},
+    "MINIO_PASSWORD": {"minio", "minio-logins"},
+    "MINIO_TASKS_PASSWORD": TASKS | {"minio-logins"},
+    "MINIO_IMAGES_PASSWORD": IMAGE_SEARCH | {"minio-logins"},
+    "IMAGES_TOKEN": {"image-search"},
+}
 KNOWN_TO_THE_CELERY_PROVIDER = {("celery", "result_backend"), ("celery_broker_transport_options", "visibility_timeout")}
 
 
@@ -46,20 +79,24 @@ def test_every_setting_that_is_not_set_can_be_given_in_one_file_to_every_process
 
 
 def test_every_server_that_the_settings_name_is_set(bare_settings: None, services: dict[str, dict[str, Any]]) -> None:
-    local = {name for name, value in Settings().model_dump().items() if "localhost" in str(value)}
-    assert local
-    for process in ("scheduler", "dag-processor", "worker", "triggerer"):
-        assert local <= embsearch(services[f"airflow-{process}"]).keys(), process
+    local = {
+        name for name, value in Settings().model_dump().items() if re.search(r"localhost|127\.0\.0\.1", str(value))
+    }
+    assert {"kserve_url", "es_url", "redis_url"} <= local
+    processes = runs_our_code(services)
+    assert set(processes) == {*AIRFLOW - {"airflow-init"}, "image-search"}
+    for name in set(processes) - {"image-search"}:  # of that: test_compose_images.py
+        assert local <= embsearch(services[name]).keys(), name
 
 
 def test_settings_are_valid_and_lead_to_services(bare_settings: None, services: dict[str, dict[str, Any]]) -> None:
     worker = services["airflow-worker"]
-    settings = Settings(**embsearch(worker))  # type: ignore[arg-type]
+    settings = settings_of(worker)
     listening = {"triton": {8080, 8001}, "qdrant": {6333}, "elasticsearch": {9200}, "mariadb": {3306}}
-    listening["playlist-redis"] = {6379}
+    listening |= {"playlist-redis": {6379}, "minio": {9000}}
+    models = (settings.kserve_url, settings.kserve_grpc_url)
     stores = (settings.qdrant_url, settings.es_url, settings.mysql_url, settings.backup_mysql_url, settings.redis_url)
-    stores += (settings.images_mysql_url,)
-    for url in (settings.kserve_url, settings.kserve_grpc_url, *stores):
+    for url in (*models, *stores, settings.images_mysql_url, settings.images_s3_endpoint):
         host, _, port = url.rpartition("//")[2].partition("/")[0].partition(":")
         assert int(port) in listening[host], url
         server = services["triton-cpu" if host == "triton" else host]
@@ -74,24 +111,23 @@ def test_what_tasks_write_is_on_volumes_and_triton_sees_the_models(
     bare_settings: None, services: dict[str, dict[str, Any]]
 ) -> None:
     for name in ("airflow-worker", "airflow-triggerer"):
-        settings = Settings(**embsearch(services[name]))  # type: ignore[arg-type]
-        mounted = {target: (source, mode) for _, source, target, mode in volumes({name: services[name]})}
-        assert mounted[str(settings.state_dir)] == ("state", "rw")
-        assert mounted[str(settings.model_repository)] == ("models", "rw")
-        assert mounted[str(settings.environments_dir)] == ("environments", "rw")
+        settings, found = settings_of(services[name]), mounted(services[name])
+        assert found[settings.state_dir] == ("state", "rw")
+        assert found[settings.model_repository] == ("models", "rw")
+        assert found[settings.environments_dir] == ("environments", "rw")
         assert settings.es_ca_certs
-        assert mounted[str(settings.es_ca_certs.parent)] == ("elasticsearch-ca", "ro")
+        assert found[settings.es_ca_certs.parent] == ("elasticsearch-ca", "ro")
+        assert found[CODE / "logs"] == ("airflow-logs", "rw")
     assert "models:/models:ro" in services["triton-cpu"]["volumes"]
     assert "--model-repository=/models" in services["triton-cpu"]["command"]
 
 
-def test_only_processes_that_run_tasks_know_the_secrets_of_the_stores(services: dict[str, dict[str, Any]]) -> None:
-    told = {
-        name
-        for name, key, _ in environments(services)
-        if name.startswith("airflow-") and re.match("AIRFLOW_CONN_|EMBSEARCH_.*PASSWORD$", key)
-    }
-    assert told == {"airflow-worker", "airflow-triggerer"}
+def test_each_secret_is_told_to_those_alone_who_need_it(
+    services: dict[str, dict[str, Any]], environment: dict[str, str]
+) -> None:
+    assert TOLD.keys() == {name for name in environment if SECRET.search(name)}
+    for secret, wanted in TOLD.items():
+        assert {name for name, _, value in environments(services) if environment[secret] in value} == wanted, secret
 
 
 def test_every_connection_is_one_that_the_code_reads_and_the_other_way_round(services: dict[str, Any]) -> None:
@@ -107,7 +143,7 @@ def test_connections_say_the_same_as_the_settings(
     bare_settings: None, services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = services["airflow-worker"]["environment"]
-    settings = Settings(**embsearch(services["airflow-worker"]))  # type: ignore[arg-type]
+    settings = settings_of(services["airflow-worker"])
     secrets = {"es_user", "es_password", "es_ca_certs", "qdrant_api_key", "redis_password"}
     secrets |= {f"{prefix}mysql_{part}" for prefix in ("", "backup_", "images_") for part in ("user", "password")}
     secrets |= {"images_s3_key", "images_s3_secret"}
@@ -117,19 +153,16 @@ def test_connections_say_the_same_as_the_settings(
     assert connections.settings_with_connections() == settings
 
 
-def test_tasks_write_the_images_alone_in_mysql_and_the_owner_is_known_to_the_server_alone(
-    services: dict[str, dict[str, Any]], environment: dict[str, str]
-) -> None:
+def test_tasks_write_the_images_alone_in_mysql() -> None:
     script = (PROJECT_ROOT / "docker/mariadb/databases.sh").read_text(encoding="utf-8")
     assert re.findall(r"GRANT SELECT ON \\`(\w+)", script) == ["music"], "of the rest it writes the images alone"
     assert re.findall(r"GRANT (.+) ON .+ TO '(\w+)'", script) == [
         ("SELECT", "embsearch"),
         ("SELECT, INSERT, UPDATE, DELETE", "embsearch"),
+        ("SELECT, INSERT", "embsearch_images"),
         ("ALL PRIVILEGES", "embsearch_owner"),
         ("ALL PRIVILEGES", "embsearch_owner"),
     ]
-    told = {name for name, _, value in environments(services) if environment["MARIADB_OWNER_PASSWORD"] in value}
-    assert told == {"mariadb"}
 
 
 def test_the_pools_made_are_those_that_tasks_use() -> None:

@@ -13,12 +13,13 @@ from tests.unit.compose.composition import dotenv, locked, long_running, one_sho
 def test_the_services_are_the_documented_ones(services: dict[str, dict[str, Any]], environment: dict[str, str]) -> None:
     airflow = {f"airflow-{part}" for part in ("init", "apiserver", "scheduler", "dag-processor", "triggerer", "worker")}
     stores = {"postgres", "redis", "qdrant", "elasticsearch", "mariadb", "playlist-redis", "minio"}
-    helpers = {"elasticsearch-certificates", "elasticsearch-user"}
-    assert set(services) == airflow | stores | helpers | {"triton-cpu", "triton-gpu"}
+    helpers = {"elasticsearch-certificates", "elasticsearch-user", "minio-logins"}
+    assert set(services) == airflow | stores | helpers | {"triton-cpu", "triton-gpu", "image-search"}
     assert one_shots(services) == helpers | {"airflow-init"}
     assert {name: service["profiles"] for name, service in services.items() if "profiles" in service} == {
         "triton-cpu": ["cpu"],
         "triton-gpu": ["gpu"],
+        "image-search": ["images"],
     }
     assert environment["COMPOSE_PROFILES"] in {"cpu", "gpu"}
 
