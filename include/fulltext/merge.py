@@ -84,6 +84,20 @@ def reciprocal_rank_fusion(
     return sorted(fused, key=lambda result: -result.score)  # stable: of equals, the first runner's comes first
 
 
+def best_of(found: Results, *, score: str) -> list[DocumentWithScore]:
+    """Best first: of one list by its own scores, of several, whose scores cannot be compared, by reciprocal ranks.
+
+    Of several, ``score`` is that of the fusion, and ``metadata[score]`` what the result had in its list.
+    """
+    if len(found) < 2:
+        return [result for each in found.values() for result in each]
+    kept = {
+        name: [replace(one, metadata={**one.metadata, score: one.score}) for one in each]
+        for name, each in found.items()
+    }
+    return reciprocal_rank_fusion(kept)
+
+
 def _identity(result: DocumentWithScore) -> tuple[str, str]:
     if "chunk_id" in result.metadata:
         return str(result.metadata.get("collection", "")), str(result.metadata["chunk_id"])

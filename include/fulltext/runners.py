@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
+from itertools import chain
 
 from include.catalog.models import get_model
 from include.errors import ContractError, InputError
 from include.fulltext.chunks import text_hash
 from include.fulltext.deadline import ends_within, in_time, left
 from include.fulltext.languages import InLanguages
-from include.fulltext.merge import FUSION, merged
+from include.fulltext.merge import FUSION, best_of, merged
 from include.fulltext.parameters import DocumentSearchParameters
 from include.fulltext.places import vectors_of
 from include.fulltext.query import MOST, checked_top_k, filter_clauses
@@ -72,6 +73,9 @@ class VectorRunner:
     def search(self, query: str, top_k: int, filters: Filters | None = None) -> list[DocumentWithScore]:
         """The chunks of the nearest texts; scores are cosines.
 
+        Cosines of two models cannot be compared: where the collections' vectors are of several, the best of each model
+        are merged by :func:`best_of`.
+
         Raises:
             InputError: the query is empty, a collection has no vectors, or ``top_k`` or a filter cannot be used.
             EmbsearchError: the search failed, and faults are ``strict``.
@@ -81,15 +85,21 @@ class VectorRunner:
         filter_clauses(filters)
 
         def search() -> list[DocumentWithScore]:
-            found = [result for name in self._collections for result in self._nearest(name, text, top_k, filters)]
-            return best_first(found)[:top_k]
+            of_model: dict[str, dict[str, list[DocumentWithScore]]] = {}
+            for name in self._collections:
+                vectors = self._vectors_of(name)
+                found = self._nearest(name, vectors, text, top_k, filters)
+                of_model.setdefault(vectors.model_fingerprint, {})[name] = found
+            ranked = {", ".join(each): best_first(list(chain(*each.values()))) for each in of_model.values()}
+            return best_of(ranked, score="cosine")[:top_k]
 
         with ends_within(self._seconds):
             return softly(self._documents.faults, "vector search", lambda: in_time("vector search", search))
 
-    def _nearest(self, name: str, query: str, top_k: int, filters: Filters | None) -> list[DocumentWithScore]:
+    def _nearest(
+        self, name: str, vectors: CollectionInfo, query: str, top_k: int, filters: Filters | None
+    ) -> list[DocumentWithScore]:
         """Of one collection; ever more texts are looked at until enough of them stand in documents."""
-        vectors = self._vectors_of(name)
         vector = self._embedder(vectors).embed([query], "query", deadline_seconds=left())
         found: list[DocumentWithScore] = []
         seen: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 from elasticsearch import Elasticsearch
 
@@ -15,7 +15,7 @@ from include.fulltext.cluster import SearchCluster, Served
 from include.fulltext.deadline import ends_within
 from include.fulltext.keywords import AnalyzeKeywords, Chain, KeywordMaker, RawQuery
 from include.fulltext.llm import LanguageModelKeywords
-from include.fulltext.merge import reciprocal_rank_fusion
+from include.fulltext.merge import best_of
 from include.fulltext.query import (
     Terms,
     checked_top_k,
@@ -77,19 +77,8 @@ def softly(faults: str, what: str, search: Callable[[], list[DocumentWithScore]]
         return []
 
 
-def of_all(found: Mapping[str, list[DocumentWithScore]]) -> list[DocumentWithScore]:
-    """What the collections have, best first: by score of one, by reciprocal ranks of several.
-
-    BM25 depends on how texts are taken apart and on what else a collection has, so that its scores can be compared
-    only within one. With several, ``score`` is that of the fusion, ``metadata["bm25"]`` the collection's.
-    """
-    if len(found) < 2:
-        return [result for each in found.values() for result in each]
-    return reciprocal_rank_fusion({name: [_with(one, bm25=one.score) for one in each] for name, each in found.items()})
-
-
-def _with(result: DocumentWithScore, **metadata: Any) -> DocumentWithScore:
-    return replace(result, metadata={**result.metadata, **metadata})
+def _relaxed(result: DocumentWithScore) -> DocumentWithScore:
+    return replace(result, metadata={**result.metadata, "relaxed": True})
 
 
 class DocumentSearch:
@@ -126,7 +115,8 @@ class DocumentSearch:
         """The ``top_k`` chunks of all ``collections`` that fit the words of ``query`` best, best first.
 
         When nothing has enough of the keywords, what has any of them is given; its metadata say so: ``relaxed``.
-        Scores are BM25 of one collection, and those of :func:`of_all` of several.
+        BM25 depends on how texts are taken apart and on what else a collection has, so that scores can be compared
+        only within one collection; several are merged by :func:`best_of`.
 
         Raises:
             InputError: the query is empty, there is no such collection or filter, or ``top_k`` is not 1–100.
@@ -183,8 +173,8 @@ class DocumentSearch:
         found = self._found(client, question, asked)
         if not any(found.values()):
             relaxed = self._found(client, question, asked, any_of=True)
-            found = {name: [_with(one, relaxed=True) for one in each] for name, each in relaxed.items()}
-        return of_all(found)[: question.top_k]
+            found = {name: [_relaxed(one) for one in each] for name, each in relaxed.items()}
+        return best_of(found, score="bm25")[: question.top_k]
 
     def _found(
         self,

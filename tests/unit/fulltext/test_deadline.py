@@ -91,7 +91,7 @@ class OneByOne:
 
 def vector_runner(documents: OneByOne, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> VectorRunner:
     """Its store and its model answer at once, with very many texts."""
-    vectors = SimpleNamespace(points=TOGETHER * 20)
+    vectors = SimpleNamespace(points=TOGETHER * 20, model_fingerprint="f" * 64)
     model = SimpleNamespace(embed=lambda *_, **__: None)
     monkeypatch.setattr(VectorRunner, "_vectors_of", lambda *_: vectors)
     monkeypatch.setattr(VectorRunner, "_embedder", lambda *_: model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.errors import InputError
-from include.fulltext.merge import merged, reciprocal_rank_fusion, union
+from include.fulltext.merge import best_of, merged, reciprocal_rank_fusion, union
 from include.fulltext.results import FULLTEXT, GRAPH, SUMMARY, VECTOR, DocumentWithScore, Filters, Runner
 from include.fulltext.runners import HybridRunner
 
@@ -52,6 +52,17 @@ def test_a_union_has_vector_then_full_text_then_graph_then_summary() -> None:
     }
     assert [one.text for one in merged(found)] == ["a", "b", "c", "d", "e"]
     assert [one.metadata["recall_type"] for one in merged(found)][:4] == [VECTOR, FULLTEXT, GRAPH, SUMMARY]
+
+
+def test_one_list_keeps_its_scores_and_several_are_ranked_by_place() -> None:
+    a, b = ([result(f"{name}{score}", score) for score in (0.9, 0.8)] for name in "ab")
+    assert best_of({}, score="cosine") == []
+    assert best_of({"a": a}, score="cosine") == a
+    found = best_of({"a": a, "b": b}, score="cosine")
+    assert [one.text for one in found] == ["a0.9", "b0.9", "a0.8", "b0.8"]
+    assert [(one.score, one.metadata["cosine"], one.metadata["ranks"]) for one in found] == [
+        (1 / 61, 0.9, {"a": 1}), (1 / 61, 0.9, {"b": 1}), (1 / 62, 0.8, {"a": 2}), (1 / 62, 0.8, {"b": 2}),
+    ]  # fmt: skip
 
 
 def test_of_equal_texts_the_first_is_kept_unless_all_are_wanted() -> None:
