@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,18 +101,22 @@ def test_the_server_alone_has_a_token_and_never_builds(alone: Settings) -> None:
     assert not alone.images_rebuild_at_start  # it may not write the state
 
 
-def test_it_is_watched_by_what_needs_no_login_where_it_listens(
-    alone: Settings, services: dict[str, dict[str, Any]]
-) -> None:
+def test_it_is_watched_by_its_own_token_where_it_listens(alone: Settings, services: dict[str, dict[str, Any]]) -> None:
     service = services["image-search"]
     assert service["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
     assert service["entrypoint"] == ["embsearch", "images", "serve", "--host", "0.0.0.0"]
     assert int(service["stop_grace_period"].removesuffix("s")) > ENDING_SECONDS
-    address, path = service["healthcheck"]["test"][-1].rsplit("/", 1)
-    assert address == f"http://localhost:{PORT}"
+    kind, command = service["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    header, url = re.findall(r"'(\S+: \S+) %s'.*(http://\S+)$", command)[0]
+    assert url == f"http://localhost:{PORT}/health"
+    assert '"$EMBSEARCH_IMAGES_TOKEN"' in command
+    name, scheme = header.split(": ")
+    assert alone.images_token
     with Serving(alone) as serving:
-        app = create_app(serving, by_token(alone), by_settings(alone))
-        assert TestClient(app).get(f"/{path}").is_success
+        client = TestClient(create_app(serving, by_token(alone), by_settings(alone)))
+        answer = client.get("/health", headers={name: f"{scheme} {alone.images_token.get_secret_value()}"})
+    assert answer.status_code == 503, "let in, and there is nothing to search"
 
 
 def test_it_starts_rebuilds_by_a_login_of_airflow_that_sees_no_connection(
