@@ -9,11 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
-
 from include.catalog.fingerprint import vector_fingerprint
 from include.catalog.models import get_model
 from include.errors import ContractError, EmbsearchError, GateFailed
@@ -21,15 +16,13 @@ from include.generations.counts import Counts
 from include.generations.names import alias_of, run_key
 from include.generations.promotion import refuse_older, refuse_shrinking
 from include.generations.run import Run
-from include.generations.shards import ShardManifest
-from include.generations.vectors import from_column, to_column
 from include.keywords.parameters import VectorIndexParameters
 from include.keywords.reuse import KnownVectors
+from include.keywords.vector_shards import blocks, embed_shard, reused_rows
 from include.settings import Settings
 from include.sources.build import Build
 from include.sources.builds import all_builds, begin, prune_builds, unless_stuck
 from include.sources.files import Source, find_input
-from include.sources.plan import text_hash
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
 from include.vector_store.gate import check_vectors
@@ -95,7 +88,7 @@ def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Count
             if manifest is None:
                 embedder = embedder or _embedder(client, build)
                 known = known if known is not None else _known_vectors(build, settings)
-                manifest = _embed_shard(build, index, embedder, known)
+                manifest = embed_shard(build, index, embedder, known)
                 log.info("shard %d/%d: %s", index + 1, build.input.shards, manifest.counts.as_dict())
             total += manifest.counts
     return total
@@ -120,36 +113,6 @@ def _known_vectors(build: Build, settings: Settings) -> KnownVectors:
             log.info("%d vectors of %s can be used again", len(known), earlier.generation)
             return known
     return KnownVectors([], scratch=build.folder.folder)
-
-
-def _embed_shard(build: Build, index: int, embedder: Embedder, known: KnownVectors) -> ShardManifest:
-    rows = build.rows(index)
-    hashes = [text_hash(row.text) for row in rows]
-    vectors = np.empty((len(rows), build.facts["dimension"]), np.float32)
-    began = time.monotonic()
-    reused = known.fill(hashes, vectors)
-    looked_up = time.monotonic()
-    todo = np.flatnonzero(~reused)
-    vectors[todo] = embedder.embed([rows[i].text for i in todo], "semantic")
-    seconds = {"reuse": looked_up - began, "embed": time.monotonic() - looked_up}
-    table = pa.table(
-        {
-            "keyword_id": pa.array([row.number for row in rows], pa.int64()),
-            "keyword": pa.array([row.text for row in rows], pa.string()),
-            "text_hash": pa.array(hashes, pa.binary(16)),
-            "reused": pa.array(reused),
-            "vector": to_column(vectors),
-        }
-    )
-    counts = Counts(len(rows), len(rows))
-    return build.finish_shard(index, table, counts, seconds, model_fingerprint=build.facts["vector_fingerprint"])
-
-
-def blocks(build: Build) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32], list[str]]]:
-    """The build's keywords as ``(ids [n], vectors [n, D], keywords)``, a shard at a time."""
-    for index in range(build.input.shards):
-        table = pq.read_table(build.shard(index).part, columns=["keyword_id", "keyword", "vector"])
-        yield table["keyword_id"].to_numpy(), from_column(table["vector"]), table["keyword"].to_pylist()
 
 
 def publish(build: Build, settings: Settings) -> dict[str, Any]:
@@ -242,10 +205,6 @@ def _prune(build: Build, store: KeywordStore, settings: Settings) -> None:
 def _summary(
     build: Build, counts: Counts, figures: dict[str, Any], seconds: dict[str, float], previous: str | None
 ) -> dict[str, Any]:
-    reused = sum(
-        sum(pq.read_table(build.shard(index).part, columns=["reused"])["reused"].to_pylist())
-        for index in range(build.input.shards)
-    )
     return {
         "collection": build.alias,
         "qdrant_url": build.facts["parameters"]["qdrant_url"],
@@ -254,7 +213,7 @@ def _summary(
         "model": build.facts["model"],
         "model_fingerprint": build.facts["model_fingerprint"],
         **build.told(counts),
-        "reused": reused,
+        "reused": reused_rows(build),
         "gate": figures,
         "seconds": seconds,
     }

@@ -7,42 +7,26 @@ folders do.
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
 from qdrant_client import QdrantClient, models
 
 from include.errors import ContractError, InputError
-from include.generations.names import SEPARATOR, alias_of
-from include.generations.promotion import left_by, outdated, roll_back_target
 from include.vector_store import hnsw
 from include.vector_store.checks import check_points, check_queries, check_top_k
 from include.vector_store.neighbours import as_neighbours
 from include.vector_store.protocol import CollectionInfo, Ids, Neighbours, Vectors
 from include.vector_store.qdrant_connection import QdrantConnection
-from include.vector_store.server_build import (
-    BEGUN,
-    LEFT,
-    SEALED,
-    create_collection,
-    metadata,
-    start_graph,
-    wait_for_graph,
-)
-
-log = logging.getLogger(__name__)
+from include.vector_store.server_build import SEALED, create_collection, start_graph, wait_for_graph
+from include.vector_store.server_generations import ServerGenerations
 
 UPSERT_ROWS = 256  # 1 MB of vectors; 64–256 a request is the vendor's advice
 STREAMS = 4
 PAGE = 10_000
 SEARCH_ROWS = 512  # queries in one request
-
-ABANDONED_SECONDS = 24 * 3600  # a load takes minutes and its graph at most an hour: an older build is dead
 
 
 class _Request(models.QueryRequest):
@@ -58,6 +42,7 @@ class ServerStore:
     def __init__(self, connection: QdrantConnection, *, streams: int = STREAMS, exact: bool = False) -> None:
         self._connection, self._call = connection, connection.call
         self._client, self._url = connection.client, connection.url
+        self._generations = ServerGenerations(connection)
         self._exact = exact  # has no graph
         self._pool = ThreadPoolExecutor(streams, thread_name_prefix="qdrant")
         self._dimensions: dict[str, int] = {}  # of the generations being built
@@ -115,53 +100,32 @@ class ServerStore:
         return self.info(generation)
 
     def promote(self, alias: str, generation: str) -> str | None:
-        """See the protocol; one request moves the alias."""
-        self._require_sealed(alias, generation)
-        collections = self._call(alias, self._client.get_collections).collections
-        if alias in {collection.name for collection in collections}:
-            msg = (
-                f"{alias!r} at {self._url} is a collection, so it cannot become the alias of {generation}. "
-                "Delete that collection, or choose another name for this one."
-            )
-            raise InputError(msg)
-        self._mark_left(generation, left=False)
-        previous = self.resolve(alias)
-        create = models.CreateAlias(collection_name=generation, alias_name=alias)
-        changes: list[Any] = [models.CreateAliasOperation(create_alias=create)]
-        if previous is not None:
-            changes.insert(0, models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
-        self._call(alias, self._client.update_collection_aliases, changes)
-        return previous
+        """See the protocol."""
+        return self._generations.promote(alias, generation)
 
     def rollback(self, alias: str, to: str | None = None) -> str:
         """See the protocol."""
-        served, generations = self.resolve(alias), self._sealed(alias)
-        left = [name for name, facts in generations.items() if facts.get(LEFT)]
-        target = roll_back_target(alias, served, list(generations), to, left=left)
-        for generation in left_by(served, target, list(generations)):
-            self._mark_left(generation, left=True)
-        self.promote(alias, target)
-        return target
-
-    def _mark_left(self, generation: str, *, left: bool) -> None:
-        if bool(self._metadata(generation).get(LEFT)) != left:
-            self._call(generation, self._client.update_collection, generation, metadata={LEFT: left})
+        return self._generations.rollback(alias, to)
 
     def resolve(self, alias: str) -> str | None:
         """See the protocol."""
-        aliases = self._call(alias, self._client.get_aliases).aliases
-        return next((entry.collection_name for entry in aliases if entry.alias_name == alias), None)
+        return self._generations.resolve(alias)
 
     def info(self, name: str) -> CollectionInfo:
         """See the protocol."""
-        generation = self._generation_of(name)
-        facts = self._metadata(generation)
-        if SEALED not in facts:
-            msg = f"{generation!r} at {self._url} is not a sealed generation of this project. Index keywords first."
-            raise InputError(msg)
-        for ours in (BEGUN, LEFT):
-            facts.pop(ours, None)
-        return CollectionInfo(generation=generation, **facts)
+        return self._generations.info(name)
+
+    def generations(self, alias: str) -> list[str]:
+        """See the protocol."""
+        return self._generations.generations(alias)
+
+    def prune(self, alias: str, *, keep: int) -> list[str]:
+        """See the protocol."""
+        return self._generations.prune(alias, keep=keep)
+
+    def drop(self, generation: str) -> None:
+        """See the protocol."""
+        self._generations.drop(generation)
 
     def search(self, name: str, queries: Vectors, top_k: int) -> Neighbours:
         """See the protocol; one request for up to 512 queries."""
@@ -188,7 +152,7 @@ class ServerStore:
 
     def keywords(self, name: str) -> Iterator[tuple[Ids, list[str]]]:
         """See the protocol; pages stay with one generation, even when the alias moves."""
-        generation = self._generation_of(name)
+        generation = self._generations.generation_of(name)
         offset: Any = None
         while True:
             records, offset = self._call(
@@ -202,7 +166,7 @@ class ServerStore:
 
     def keywords_of(self, name: str, ids: Sequence[int]) -> dict[int, str]:
         """See the protocol."""
-        generation = self._generation_of(name)
+        generation = self._generations.generation_of(name)
         return {
             int(record.id): (record.payload or {})["keyword"]
             for start in range(0, len(ids), PAGE)
@@ -211,55 +175,10 @@ class ServerStore:
             )
         }
 
-    def generations(self, alias: str) -> list[str]:
-        """See the protocol."""
-        return list(self._sealed(alias))
-
-    def prune(self, alias: str, *, keep: int) -> list[str]:
-        """See the protocol; what builds left that began a day ago and were never sealed is removed too."""
-        found = self._collections(alias)
-        sealed = [name for name, facts in found.items() if SEALED in facts]
-        left = [name for name in sealed if found[name].get(LEFT)]
-        dropped = outdated(sealed, self.resolve(alias), keep, left=left)
-        for generation in dropped:
-            self._call(generation, self._client.delete_collection, generation)
-        for name, facts in found.items():
-            if SEALED not in facts and time.time() - facts[BEGUN] > ABANDONED_SECONDS:
-                log.info("removing %s at %s, left by a build that died", name, self._url)
-                self._call(name, self._client.delete_collection, name)
-        return dropped
-
-    def _sealed(self, alias: str) -> dict[str, dict[str, Any]]:
-        return {name: facts for name, facts in self._collections(alias).items() if SEALED in facts}
-
-    def _collections(self, alias: str) -> dict[str, dict[str, Any]]:
-        """The metadata of this project's collections that were made for ``alias``, oldest first."""
-        collections = self._call(alias, self._client.get_collections).collections
-        found = {}
-        for name in sorted(one.name for one in collections if alias_of(one.name) == alias != one.name):
-            with suppress(InputError):  # dropped meanwhile
-                found[name] = self._metadata(name)
-        return {name: facts for name, facts in found.items() if BEGUN in facts}
-
-    def drop(self, generation: str) -> None:
-        """See the protocol."""
-        if self.resolve(alias_of(generation)) != generation:
-            self._call(generation, self._client.delete_collection, generation)
-
     def close(self) -> None:
         """Close the connections."""
         self._pool.shutdown()
         self._client.close()
-
-    def _generation_of(self, name: str) -> str:
-        return name if SEPARATOR in name else self.resolve(name) or name
-
-    def _require_sealed(self, alias: str, generation: str) -> None:
-        try:
-            self.info(generation)
-        except InputError as error:
-            msg = f"{generation} at {self._url} is not sealed, so {alias} stays as it is. Finish its build first."
-            raise ContractError(msg) from error
 
     def _dimension(self, generation: str) -> int:
         """The dimension of a generation that is being built.
@@ -269,7 +188,7 @@ class ServerStore:
         """
         if generation not in self._dimensions:
             try:
-                facts = self._metadata(generation)
+                facts = self._generations.facts(generation)
             except InputError:
                 facts = {}
             if "dimension" not in facts or SEALED in facts:
@@ -277,6 +196,3 @@ class ServerStore:
                 raise ContractError(msg)
             self._dimensions[generation] = facts["dimension"]
         return self._dimensions[generation]
-
-    def _metadata(self, collection: str) -> dict[str, Any]:
-        return self._call(collection, metadata, self._client, collection)

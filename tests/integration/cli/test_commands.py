@@ -1,32 +1,25 @@
-"""What each command does, prints, logs, and ends with."""
+"""What each command does, prints and logs."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 
 import pytest
-from airflow.sdk.exceptions import ParamValidationError
 
 from include.elastic.bulk import BulkWriter
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import KEYWORD_MAPPING
 from include.elastic.replay import dead_letter_folder
-from include.linking.parameters import LinkingParameters
 from include.local_stack.mariadb import OWNER
-from include.local_stack.ports import free_ports
 from include.settings import PROJECT_ROOT
-from include.sources.builds import all_builds
 from include.sources.generators import generate
-from search_ops.forms import form
 from tests.integration.cli.conftest import KEYWORDS, PRODUCTS, CommandLine
 from tests.integration.mariadb_server import PASSWORDS, MariadbDatabase
-from tests.integration.runs import stamps, wait_for_shards
 from tests.unit.test_parameters import DOCUMENTED
 
 PROGRESS = re.compile(
@@ -72,13 +65,6 @@ def test_search_prints_the_best_keywords_of_each_query(command_line: CommandLine
     assert command_line.run("search", "-", "--top-k", "2", stdin=lines) == both
 
 
-@pytest.mark.parametrize(
-    ("stdin", "words"), [(b"\n \n", "There is no query"), (b"good\n\x83\x89\n", r"Query 2 cannot be used (not_utf8)")]
-)
-def test_search_refuses_what_is_no_query(command_line: CommandLine, stdin: bytes, words: str) -> None:
-    assert words in command_line.run("search", "-", status=1, stdin=stdin)
-
-
 def test_link_shows_samples_and_figures_and_logs_its_progress(command_line: CommandLine) -> None:
     before = len(command_line.logs("link")) if (command_line.settings.log_dir / "link").exists() else 0
     output = command_line.run("link", "--top-k", "5", "--batch-size", "16")
@@ -104,13 +90,6 @@ def test_check_model_tells_what_is_served_and_how_fast(command_line: CommandLine
     near, far = map(float, re.findall(r" ~ .*│ (\d\.\d{3})\b", output))
     assert near > far
     assert output.splitlines()[-1] == "near in meaning is near by vector"
-
-
-def test_a_model_whose_vectors_do_not_follow_meaning_fails_the_check(command_line: CommandLine) -> None:
-    swap = "from include.triton import check\ncheck.TRIPLES = {k: (t, f, n) for k, (t, n, f) in check.TRIPLES.items()}"
-    said = command_line.run("check-model", status=1, before=swap)
-    assert said.splitlines()[-1].startswith("check-model: The vectors of minilm do not follow meaning")
-    assert "embsearch rollback model" in said
 
 
 def test_export_and_deploy_say_what_they_found_done(command_line: CommandLine) -> None:
@@ -206,56 +185,6 @@ def test_replay_shows_dead_letters_and_sends_them_when_told_to(command_line: Com
         assert generations.count(index) == 3
     assert command_line.run("replay") == "There are no dead letters.\n"
     assert "has no dead letters" in command_line.run("replay", "--run", "another", status=1)
-
-
-def test_what_cannot_succeed_ends_with_1_and_what_may_later_with_75(command_line: CommandLine) -> None:
-    said = command_line.run("link", "--products", "/nowhere.txt", status=1)
-    assert said.splitlines()[-1].startswith("link: Input file /nowhere.txt does not exist. Give another path")
-    (port,) = free_ports(1)
-    said = command_line.run("index-text", "--es-url", f"http://127.0.0.1:{port}", status=75)
-    assert f"index-text: Elasticsearch at http://127.0.0.1:{port}" in said
-    assert "ServiceUnavailable" in command_line.logs("index-text")[-1]
-    said = command_line.run("check-model", "--kserve-url", f"http://127.0.0.1:{port}", status=75)
-    assert "does not answer" in said
-    both = f"{command_line.settings.kserve_url},http://127.0.0.1:{port}"
-    said = command_line.run("check-model", "--kserve-url", both, status=75)
-    assert f"minilm is not served by every server: see http://127.0.0.1:{port}." in said
-
-
-def test_a_bad_parameter_ends_with_2_and_the_words_of_the_form(command_line: CommandLine) -> None:
-    with pytest.raises(ParamValidationError) as by_form:
-        form(LinkingParameters)["top_k"].resolve(1001)
-    said = command_line.run("link", "--top-k", "1001", status=2)
-    assert f"Invalid input for param top_k: {str(by_form.value).splitlines()[0]}\n" in said
-
-
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_repeats_no_finished_shard(command_line: CommandLine) -> None:
-    products = list(generate("products", 200, language="en", seed=5))
-    path = command_line.folder / "more_products.txt"
-    path.write_text("\n".join(products), encoding="utf-8")
-    index = command_line.settings.link_index + "-long"
-    slowly = command_line.with_settings(link_shard_rows=4)
-    command = ("link", "--products", str(path), "--index", index, "--workers", "1", "--batch-size", "2")
-
-    first = slowly.start(*command)
-    build = wait_for_shards(first, 10, lambda: all_builds(slowly.settings, "links", index), path)
-    os.killpg(first.pid, signal.SIGINT)
-    _, said = first.communicate(timeout=60)
-    assert first.returncode == 130
-    assert said.splitlines()[-1] == "link: interrupted. The same command goes on where this one stopped."
-    finished = stamps(build)
-    assert len(finished) < build.input.shards
-    with slowly.client as client:
-        assert not client.indices.exists(index=index)
-
-    slowly.run(*command)
-    after = stamps(build)
-    assert {shard: after[shard] for shard in finished} == finished
-    assert len(after) == build.input.shards
-    with slowly.client as client:
-        assert client.count(index=index)["count"] == len(products)
-        for generation in client.indices.get(index=f"{index}__*"):
-            client.indices.delete(index=generation)
 
 
 def test_help_lists_the_documented_names_and_defaults() -> None:

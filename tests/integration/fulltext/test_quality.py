@@ -15,7 +15,7 @@ from include.fulltext.parameters import SearchQualityParameters
 from search_ops.assets import SEARCH_QUALITY
 from search_ops.operators.search_quality import SearchQualityOperator
 from tests.integration.fulltext.library import Library
-from tests.integration.fulltext.test_search import seed
+from tests.integration.fulltext.six_documents import seed
 from tests.integration.fulltext.test_vector_search import index_vectors
 from tests.integration.runs import new_run
 from tests.integration.triton_server import TritonServer

@@ -1,82 +1,17 @@
-"""Documents found by their words, on a real Elasticsearch."""
+"""Documents found by their words: which, in which order, and what a result tells."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from include.elastic.index_generations import IndexGenerations
-from include.elastic.mappings import KEYWORD_MAPPING
-from include.errors import ContractError, InputError
-from include.fulltext import cluster
 from include.fulltext.async_search import AsyncDocumentSearch
 from include.fulltext.results import DocumentWithScore
 from include.fulltext.search import DocumentSearch
-from include.settings import Settings
-from tests.conftest import settings_in
-from tests.integration.elasticsearch_server import ElasticsearchServer
 from tests.integration.fulltext.library import Library
-from tests.unit.fulltext.endpoint import endpoint, says, sends
-
-DOCUMENTS = {
-    "backpack": ("登山リュックの選び方", "雨の日には防水の登山リュックが安心です。背負いやすい形を選びましょう。", "a"),
-    "umbrella": ("折りたたみ傘", "軽い折りたたみ傘を鞄に入れておくと、急な雨でも困りません。", "a"),
-    "bag": ("등산가방", "방수 등산가방은 비 오는 날에도 젖지 않습니다. 가방을 고를 때 무게를 확인하세요.", "b"),
-    "jacket": ("羽绒服的清洗", "清洗羽绒服时请使用中性洗涤剂，不要拧干。污渍可以先用湿布擦。", "b"),
-    "tent": ("Pitching a tent", "Pitch the tent on flat ground. Check the pegs before the rain comes. " * 4, "b"),
-    "kettle": ("Limescale", "Boil water with citric acid in the kettle & rinse it <twice>.", "c"),
-}
-
-
-def seed(library: Library, documents: dict[str, tuple[str, str, str]] = DOCUMENTS, **values: Any) -> Library:
-    lines = [
-        json.dumps(
-            {"id": name, "title": title, "text": text, "metadata": {"chat_id": chat, "author": f"author of {name}"}}
-        )
-        for name, (title, text, chat) in documents.items()
-    ]
-    library.write({"all.jsonl": "\n".join(lines)})
-    assert library.index(**{"chunk_size": 200, **values})["counts"]["written"] == len(documents)
-    return library
-
-
-@pytest.fixture
-def seeded(library: Library) -> Library:
-    """A collection of the test's own."""
-    return seed(library)
-
-
-@pytest.fixture(scope="module")
-def shared(elasticsearch: ElasticsearchServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
-    """The same, for tests that only read."""
-    folder = tmp_path_factory.mktemp("library")
-    settings = settings_in(folder).model_copy(update={"es_url": elasticsearch.service.url})
-    library = Library(settings, folder, f"library-{uuid4().hex[:8]}")
-    yield seed(library, language="any", analysis="auto", model="minilm")
-    library.drop()
-
-
-@pytest.fixture
-def search(library: Library) -> Iterator[DocumentSearch]:
-    with DocumentSearch(library.settings, faults="strict") as search:
-        yield search
-
-
-@pytest.fixture(scope="module")
-def reading(shared: Library) -> Iterator[DocumentSearch]:
-    with DocumentSearch(shared.settings, faults="strict") as search:
-        yield search
-
-
-def ids(found: list[DocumentWithScore]) -> list[str]:
-    return [one.metadata["document_id"] for one in found]
+from tests.integration.fulltext.six_documents import DOCUMENTS, ids, seed
 
 
 @pytest.mark.parametrize(
@@ -163,33 +98,6 @@ def test_all_chunks_of_a_document_may_be_among_the_best(library: Library) -> Non
     assert len({one.metadata["chunk_id"] for one in found}) == 5
 
 
-def test_a_chat_sees_its_own_documents_only(shared: Library, reading: DocumentSearch) -> None:
-    asked = {"collections": [shared.collection], "top_k": 10}
-    assert set(ids(reading.search("비 雨 rain", **asked))) == {"bag"} | {"backpack", "umbrella", "tent"}
-    assert set(ids(reading.search("비 雨 rain", filters={"chat_id": "a"}, **asked))) == {"backpack", "umbrella"}
-    assert reading.search("비 雨 rain", filters={"chat_id": "nobody"}, **asked) == []
-
-
-def test_several_collections_are_asked_at_once_and_merged_by_their_ranks(library: Library, seeded: Library) -> None:
-    other = Library(library.settings, library.folder / "other", f"{library.collection}-other")
-    other.folder.mkdir()
-    seed(other, {"stove": ("Stove", "A stove for the tent, never lit inside the tent.", "a")}, analysis="standard",
-         input=str(other.folder / "documents"))  # fmt: skip
-    try:
-        with DocumentSearch(library.settings, faults="strict") as search:
-            found = search.search("tent", collections=[library.collection, other.collection])
-            assert {one.metadata["collection"] for one in found} == {library.collection, other.collection}
-            assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-            alone = [search.search("tent", collections=[one.collection]) for one in (library, other)]
-            assert {one.metadata["chunk_id"] for one in found[:2]} == {each[0].metadata["chunk_id"] for each in alone}
-            assert [one.score for one in found[:2]] == [1 / 61] * 2  # whose BM25 is higher says nothing
-            assert {one.metadata["bm25"] for one in found} == {one.score for each in alone for one in each}
-            (stove,) = [one for one in found if one.metadata["collection"] == other.collection]
-            assert stove.metadata["highlight"] == ["A stove for the <em>tent</em>, never lit inside the <em>tent</em>."]
-    finally:
-        other.drop()
-
-
 def test_server_side_analysis_finds_keywords_by_the_server_and_marks_them(library: Library) -> None:
     seed(library, analysis="standard", chunk_size=200)
     with DocumentSearch(library.settings, faults="strict") as search:
@@ -199,111 +107,6 @@ def test_server_side_analysis_finds_keywords_by_the_server_and_marks_them(librar
             "Boil <em>water</em> with citric acid in the <em>kettle</em> &amp; rinse it &lt;twice&gt;."
         ]
         assert search.search("x" * 9_000 + " 山" * 500, collections=[library.collection]) == []
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "the of and to",
-        "これは何ですか",
-        "무엇인가요",
-        "什么是",
-        "?!…",
-        "*",
-        "kettle AND (",
-        "\x00\x1b",
-        "🎒",
-        "\ud83d",
-        '"',
-    ],
-)
-def test_no_query_is_an_error_of_elasticsearch(shared: Library, reading: DocumentSearch, query: str) -> None:
-    if query == "\x00\x1b":
-        with pytest.raises(InputError, match="empty"):
-            reading.search(query, collections=[shared.collection])
-    else:
-        reading.search(query, collections=[shared.collection])
-
-
-@pytest.mark.parametrize("part", ["登山リュック", "kettle", "rope and tent ", "가방을 ", "羽绒服", "の", "!", "\ud800"])
-def test_nor_is_one_of_10_000_characters_or_more(shared: Library, reading: DocumentSearch, part: str) -> None:
-    query = (part * 20_000)[:20_000]
-    found = reading.search(query, collections=[shared.collection], top_k=100)
-    if part in {"登山リュック", "rope and tent ", "가방을 "}:
-        assert found
-
-
-def test_10_000_different_words_are_cut_to_the_first_keywords(
-    shared: Library, reading: DocumentSearch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO, "include.fulltext"):
-        found = reading.search("kettle " + " ".join(f"w{n}" for n in range(3000)), collections=[shared.collection])
-    assert ids(found) == ["kettle"]
-    assert f"the first {shared.settings.fulltext_max_keywords} are searched for" in caplog.text
-
-
-def test_a_collection_that_is_not_served_is_an_error_whatever_the_faults(shared: Library) -> None:
-    for faults in ("soft", "strict"):
-        with DocumentSearch(shared.settings, faults=faults) as search:
-            with pytest.raises(InputError, match=r"No collection 'nowhere'.*embsearch fulltext index"):
-                search.search("tent", collections=[shared.collection, "nowhere"])
-            with pytest.raises(InputError, match="top_k"):
-                search.search("tent", collections=[shared.collection], top_k=0)
-            with pytest.raises(InputError, match="filtered"):
-                search.search("tent", collections=[shared.collection], filters={"colour": "red"})
-
-
-def test_an_index_of_something_else_is_refused(seeded: Library, search: DocumentSearch) -> None:
-    name = f"{seeded.collection}-keywords"
-    with seeded.client() as client:
-        generations = IndexGenerations(client, name)
-        generations.create(f"{name}__g1", KEYWORD_MAPPING, shards=1, replicas=0, bulk_load=False)
-        generations.promote(f"{name}__g1")
-        with pytest.raises(ContractError, match="holds no documents"):
-            search.search("tent", collections=[name])
-        client.indices.delete(index=f"{name}__g1")
-
-
-def test_what_is_updated_or_deleted_is_found_no_more(seeded: Library, search: DocumentSearch) -> None:
-    changed = {**DOCUMENTS, "kettle": ("Limescale", "Use a descaler and a brush.", "c")}
-    seeded.write({"all.jsonl": "\n".join(
-        json.dumps({"id": name, "title": title, "text": text, "metadata": {"chat_id": chat}})
-        for name, (title, text, chat) in changed.items()
-    )})  # fmt: skip
-    seeded.index()
-    assert search.search("citric", collections=[seeded.collection]) == []
-    assert ids(search.search("descaler", collections=[seeded.collection])) == ["kettle"]
-    seeded.delete("kettle")
-    assert search.search("descaler", collections=[seeded.collection]) == []
-
-
-def test_a_search_follows_the_collection_to_another_generation_and_another_analysis(
-    seeded: Library, search: DocumentSearch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert ids(search.search("tent", collections=[seeded.collection], top_k=1)) == ["tent"]
-    monkeypatch.setattr(cluster, "KNOWN_SECONDS", 0.0)
-    seeded.index(rebuild=True, analysis="standard")
-    assert ids(search.search("tent", collections=[seeded.collection], top_k=1)) == ["tent"]
-
-
-def test_nor_does_a_generation_that_is_gone_disturb(seeded: Library, search: DocumentSearch) -> None:
-    search.search("tent", collections=[seeded.collection])
-    before = seeded.served()
-    seeded.index(rebuild=True)
-    with seeded.client() as client:
-        client.indices.delete(index=before)
-    assert ids(search.search("tent", collections=[seeded.collection], top_k=1)) == ["tent"]
-
-
-def test_a_language_model_names_the_keywords_and_when_it_fails_the_analysis_does(shared: Library) -> None:
-    with endpoint(says({"nouns": ["kettle"]}), sends("broken", 500)) as asked:
-        settings = Settings(
-            **{**shared.settings.model_dump(), "fulltext_llm_url": asked.url, "fulltext_llm_model": "small"}
-        )
-        with DocumentSearch(settings, faults="strict") as search:
-            assert ids(search.search("what whistles?", collections=[shared.collection])) == ["kettle"]
-            assert ids(search.search("citric acid", collections=[shared.collection])) == ["kettle"]
-            assert len(asked.asked) == 3
 
 
 def test_an_event_loop_can_search_many_times_at_once(shared: Library) -> None:

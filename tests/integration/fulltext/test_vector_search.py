@@ -24,7 +24,7 @@ from include.triton.embedder import Embedder
 from include.vector_store.open import open_store
 from tests.integration.elasticsearch_server import ElasticsearchServer
 from tests.integration.fulltext.library import Library
-from tests.integration.fulltext.test_search import ids, seed
+from tests.integration.fulltext.six_documents import ids, seed
 from tests.integration.fulltext.test_search_faults import hanging
 from tests.integration.triton_server import TritonServer
 

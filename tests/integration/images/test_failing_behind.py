@@ -16,7 +16,7 @@ from include.images.database import ImageDatabase
 from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
 from tests.integration.images.served import ServedImages
-from tests.integration.images.test_security import png
+from tests.integration.images.uploads import png
 
 
 def test_what_the_model_server_refuses_is_told_without_its_address_and_holds_up_nobody(

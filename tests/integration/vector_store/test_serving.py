@@ -12,8 +12,9 @@ from qdrant_client import models
 from include.bench.synthetic import clustered
 from include.errors import ContractError, InputError
 from include.vector_store.protocol import NO_ID
-from include.vector_store.server import ABANDONED_SECONDS, ServerStore
+from include.vector_store.server import ServerStore
 from include.vector_store.server_build import BEGUN
+from include.vector_store.server_generations import ABANDONED_SECONDS
 from tests.integration.vector_store.backends import DIMENSION, POINTS, Backend
 
 
