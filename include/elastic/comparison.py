@@ -1,17 +1,15 @@
-"""What one index has and another lacks: read in pages, compared by id."""
+"""What one index has and another lacks, compared by id."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from elasticsearch import Elasticsearch
 
 from include.elastic.errors import translated
+from include.elastic.paging import PAGE, pages
 
-PAGE = 1000
 IDS = 5000  # asked for in one request
-KEEP_ALIVE = "30m"  # between two pages, whose documents are worked on meanwhile
 
 
 def last_write(client: Elasticsearch, index: str) -> int:
@@ -25,31 +23,16 @@ def last_write(client: Elasticsearch, index: str) -> int:
     return min((int(copy["seq_no"]["max_seq_no"]) for copy in copies), default=-1)
 
 
-def texts(client: Elasticsearch, index: str, field: str, *, since: int = -1) -> Iterator[list[str]]:
+def texts(client: Elasticsearch, index: str, field: str, *, since: int = -1, page: int = PAGE) -> Iterator[list[str]]:
     """The values of ``field`` in pages, of all documents or of those that were written after :func:`last_write`.
 
     The index is seen as it is at the first page. Documents without a text there are left out.
     """
-    action = f"read index {index}"
-    with translated(client, action):
+    with translated(client, f"refresh index {index}"):
         client.indices.refresh(index=index)
-        point = client.open_point_in_time(index=index, keep_alive=KEEP_ALIVE)["id"]
-    try:
-        after: list[Any] | None = None
-        while True:
-            with translated(client, action):
-                hits = client.search(
-                    pit={"id": point, "keep_alive": KEEP_ALIVE}, query={"range": {"_seq_no": {"gt": since}}},
-                    sort=["_shard_doc"], search_after=after, size=PAGE, source_includes=[field], track_total_hits=False,
-                )["hits"]["hits"]  # fmt: skip
-            if not hits:
-                return
-            values = [hit["_source"].get(field) for hit in hits]
-            yield [value for value in values if isinstance(value, str)]
-            after = hits[-1]["sort"]
-    finally:
-        with translated(client, action):
-            client.close_point_in_time(id=point)
+    for documents in pages(client, index, [field], query={"range": {"_seq_no": {"gt": since}}}, page=page):
+        values = [document.get(field) for document in documents]
+        yield [value for value in values if isinstance(value, str)]
 
 
 def present(client: Elasticsearch, index: str, ids: Iterable[str]) -> set[str]:

@@ -48,7 +48,7 @@ def serve(
         Busy: somebody writes for an hour.
     """
     refuse_older(build.alias, generations.resolve(), build.generation)
-    gate = build.once("gate", lambda: asdict(_checked(build.generation, generations, written)))
+    gate = build.once("gate", lambda: asdict(finalised(generations, build.generation, written)))
     before()
     with writing_index(settings, build.alias, purpose=f"publish {build.generation}", alone=True):
         refuse_older(build.alias, generations.resolve(), build.generation)  # another may have ended meanwhile
@@ -84,7 +84,12 @@ def refuse_smaller(build: Build, generations: IndexGenerations, rows: int) -> No
     refuse_shrinking(build.generation, rows, served_rows, min_share=asked["min_share"], limit=asked["limit"])
 
 
-def _checked(generation: str, generations: IndexGenerations, written: Written) -> GateFigures:
+def finalised(generations: IndexGenerations, generation: str, written: Written) -> GateFigures:
+    """Make ``generation`` fit to be served, and check that it holds what was written; it may take the name then.
+
+    Raises:
+        GateFailed: it does not, even after all was sent again.
+    """
     generations.finalise(generation)
     return verify_or_send_again(
         generations, generation, written.sample(), count=written.count, version=written.version,

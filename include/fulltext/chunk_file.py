@@ -15,8 +15,8 @@ from elasticsearch import Elasticsearch
 
 from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.paging import every
 from include.errors import InputError
-from include.fulltext.collection import every
 from include.fulltext.mapping import HELD
 from include.fulltext.places import chunk_file, vectors_of
 from include.generations.files import replacing, write_json

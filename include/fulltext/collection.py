@@ -1,18 +1,14 @@
-"""The documents of one index: what is there, read back in pages."""
+"""What is known of documents that are in an index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from elasticsearch import Elasticsearch
 
 from include.elastic.document_id import document_id
 from include.elastic.errors import translated
-
-PAGE = 1000
-KEEP_ALIVE = "5m"
 
 
 @dataclass(frozen=True)
@@ -35,29 +31,3 @@ def standing(client: Elasticsearch, index: str, ids: Sequence[str]) -> dict[str,
         for answer in answers
         if answer.get("found")
     }
-
-
-def every(client: Elasticsearch, index: str, fields: Sequence[str], *, page: int = PAGE) -> Iterator[Mapping[str, Any]]:
-    """``fields`` of all documents that can be searched, in the index's own order, as of one moment."""
-    with translated(client, f"read all documents of {index}"):
-        moment = client.open_point_in_time(index=index, keep_alive=KEEP_ALIVE)["id"]
-        try:
-            after: list[Any] | None = None
-            while True:
-                answer = client.search(
-                    pit={"id": moment, "keep_alive": KEEP_ALIVE},
-                    size=page,
-                    sort=[{"_shard_doc": "asc"}],
-                    source_includes=list(fields),
-                    track_total_hits=False,
-                    search_after=after,
-                )
-                hits = answer["hits"]["hits"]
-                moment = answer.get("pit_id", moment)
-                if not hits:
-                    return
-                for hit in hits:
-                    yield hit["_source"]
-                after = hits[-1]["sort"]
-        finally:
-            client.options(ignore_status=404).close_point_in_time(id=moment)

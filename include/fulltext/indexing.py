@@ -21,13 +21,14 @@ from include.elastic.documents import Document
 from include.elastic.index_generations import KIND, IndexGenerations
 from include.elastic.ledger import Ledger, key_of, ledger_file
 from include.elastic.locks import writing_index
+from include.elastic.paging import every
+from include.elastic.promotion import Written, finalised
 from include.elastic.removal import Removed, remove_documents
 from include.elastic.replay import dead_letter_folder
-from include.elastic.verify import verify, verify_or_send_again
+from include.elastic.verify import verify
 from include.errors import ContractError, GateFailed
 from include.fulltext.analysis import ANALYSIS, AUTO, Analysis, choose
 from include.fulltext.chunkers import chunker_for
-from include.fulltext.collection import every
 from include.fulltext.documents import Columns
 from include.fulltext.entries import EntryMaker, largest_entry
 from include.fulltext.filling import UNCHANGED, Filling
@@ -203,11 +204,13 @@ class _Indexing:
         if not there:
             msg = f"{self.parameters.input}: none of {counts.read} documents could be indexed, so no index is served."
             raise GateFailed(msg)
-        self.generations.finalise(self.name)
-        gate = verify_or_send_again(
-            self.generations, self.name, self._sample(filling), count=there, version=self.version,
-            send_all=lambda: writer.write(filling.entries()),
-        )  # fmt: skip
+        written = Written(
+            there,
+            sample=lambda: self._sample(filling),
+            send_again=lambda: writer.write(filling.entries()),
+            version=self.version,
+        )
+        gate = finalised(self.generations, self.name, written)
         self.generations.promote(self.name)
         self.generations.prune(keep=self.settings.keep_generations)
         return asdict(gate)

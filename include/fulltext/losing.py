@@ -7,8 +7,8 @@ from collections.abc import Container
 from elasticsearch import Elasticsearch
 
 from include.elastic.ledger import key_of
+from include.elastic.paging import every
 from include.errors import GateFailed
-from include.fulltext.collection import every
 
 NAMED = 3
 

@@ -15,12 +15,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.elastic.bulk import BulkCounts, BulkWriter
 from include.elastic.documents import Document
+from include.elastic.paging import every
 from include.elastic.replay import replay
 from include.errors import GateFailed
 from include.fulltext import chunk_file as chunk_file_module
 from include.fulltext import indexing
 from include.fulltext.chunk_file import write_chunk_file
-from include.fulltext.collection import every
 from include.fulltext.places import chunk_file
 from search_ops.assets import DOCUMENT_CHUNKS
 from search_ops.operators.fulltext import DocumentChunksOperator

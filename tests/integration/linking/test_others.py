@@ -164,10 +164,7 @@ def test_what_others_wrote_into_the_index_while_it_is_replaced_is_kept_too(
     assert linking.documents()["by hand"]["keywords"]
 
 
-def test_an_index_is_read_in_pages_and_after_a_write_only_what_followed_it(
-    linking: LinkingStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("include.elastic.comparison.PAGE", 7)
+def test_an_index_is_read_in_pages_and_after_a_write_only_what_followed_it(linking: LinkingStack) -> None:
     settings = Settings(**{**linking.settings.model_dump(), "es_shards": 3})
     stack = LinkingStack(settings, linking.index, linking.folder)
     stack.link(limit=60)
@@ -175,7 +172,7 @@ def test_an_index_is_read_in_pages_and_after_a_write_only_what_followed_it(
         served = stack.served() or ""
 
         def read(**since: int) -> list[str]:
-            return [name for page in texts(client, served, "product_name", **since) for name in page]
+            return [name for page in texts(client, served, "product_name", page=7, **since) for name in page]
 
         assert sorted(read()) == sorted(stack.documents())
         before = last_write(client, served)
