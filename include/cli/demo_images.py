@@ -86,13 +86,15 @@ def check_tables(settings: Settings, folder: Path) -> None:
     from sqlalchemy import select  # noqa: PLC0415
 
     from include.images.database import ImageDatabase  # noqa: PLC0415
+    from include.images.parameters import IMAGE_TYPES  # noqa: PLC0415
     from include.images.schema import migrate  # noqa: PLC0415
     from include.images.tables import Image  # noqa: PLC0415
 
     migrate(settings)
     own = Image.file_path.startswith(f"{folder}/", autoescape=True)
     with ImageDatabase.from_settings(settings, owner=True) as database, database.session("look for images") as session:
-        other = session.scalar(select(Image.image_id).where(Image.file_path.is_(None) | ~own).limit(1))
+        others = select(Image.image_id).where(Image.image_type.in_(IMAGE_TYPES), Image.file_path.is_(None) | ~own)
+        other = session.scalar(others.limit(1))
     if other is not None:
         msg = (
             f"The tables hold images that are not the demo's, such as {other}, and the demo would put its own beside "

@@ -60,17 +60,27 @@ class ImageDatabase:
         page_rows: int = 2000,
         extra: Sequence[str] = (),
         retry_seconds: float = RETRY_SECONDS,
+        answer_seconds: float | None = None,
     ) -> None:
-        """``extra`` are further columns that a row brings."""
+        """``extra`` are further columns that a row brings; after ``answer_seconds`` of silence a question fails."""
         self.connection = connection
         self._page_rows, self._extra, self._retry_seconds = page_rows, tuple(extra), retry_seconds
         arguments = {**connection.arguments(), "autocommit": False}
+        if answer_seconds is not None:
+            arguments |= dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), answer_seconds)
         self._engine = create_engine(
             "mysql+pymysql://", creator=lambda: pymysql.connect(**arguments), pool_pre_ping=True, pool_recycle=1800
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, owner: bool = False, retry_seconds: float = RETRY_SECONDS) -> Self:
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        owner: bool = False,
+        retry_seconds: float = RETRY_SECONDS,
+        answer_seconds: float | None = None,
+    ) -> Self:
         """The database of the settings; ``owner`` asks as the one who makes tables and test data."""
         connection = MysqlConnection.images(settings)
         return cls(
@@ -78,6 +88,7 @@ class ImageDatabase:
             page_rows=settings.images_page_rows,
             extra=[name for name in settings.images_metadata_columns.split(",") if name],
             retry_seconds=retry_seconds,
+            answer_seconds=answer_seconds,
         )
 
     def __enter__(self) -> Self:
@@ -116,7 +127,7 @@ class ImageDatabase:
     def register(
         self, storage_url: str, product_code: str, defect_code: str | None = None, *, image_type: str = QUERY_TEMP
     ) -> int:
-        """Record a temporary image; return its id.
+        """Record a temporary image, unless it is; return its id.
 
         Raises:
             NotRegistered: the type is not ``query_temp``, the URL is that of an image that is to stay, or there is no
@@ -137,13 +148,21 @@ class ImageDatabase:
                 defect = session.scalar(select(DefectType.defect_type_id).where(DefectType.defect_code == defect_code))
                 if defect is None:
                     raise NotRegistered(f"There is no defect {defect_code!r}.")
-            image = Image(
-                storage_url=place.url, product_id=product, defect_type_id=defect, image_type=image_type,
-                upload_date=datetime.now(UTC).replace(tzinfo=None),
-            )  # fmt: skip
-            session.add(image)
-            session.flush()
+            same = {
+                "storage_url": place.url, "product_id": product, "defect_type_id": defect, "image_type": image_type,
+            }  # fmt: skip
+            image = session.scalar(select(Image).filter_by(**same).where(Image.upload_date.is_not(None)).limit(1))
+            if image is None:
+                image = Image(**same, upload_date=datetime.now(UTC).replace(tzinfo=None))
+                session.add(image)
+                session.flush()
             return int(image.image_id)
+
+    def registered_at(self, image_id: int) -> datetime:
+        """When an image was recorded."""
+        question = select(Image.upload_date).where(Image.image_id == image_id)
+        found = self._ask("look for an image", lambda session: session.execute(question).scalar_one())
+        return found.replace(tzinfo=UTC) if found else datetime.now(UTC)
 
     def temporary(self, before: datetime, *, after_id: int = -1, limit: int = 500) -> list[TemporaryImage]:
         """Temporary images that were registered before a moment, by ascending id; those without a time count as old."""

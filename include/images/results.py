@@ -73,15 +73,24 @@ def occlusion_weights(picture: Image, neighbour: Vectors, embed: Embed, *, grid:
     return weights
 
 
+def check_place(prefix: str) -> None:
+    """Look whether there is a place for result images, before they are made.
+
+    Raises:
+        InputError: none is set.
+    """
+    if not prefix:
+        msg = "EMBSEARCH_IMAGES_RESULT_STORE is not set: there is no place for result images. Ask for Base64 instead."
+        raise InputError(msg)
+
+
 def publish(images: ResultImages, store: ObjectStore, prefix: str) -> dict[str, str]:
     """Store both below ``prefix`` under a name that cannot be guessed; return a link to each by its name.
 
     Raises:
         InputError: no place is set, or it is outside of what is allowed.
     """
-    if not prefix:
-        msg = "EMBSEARCH_IMAGES_RESULT_STORE is not set: there is no place for result images. Ask for Base64 instead."
-        raise InputError(msg)
+    check_place(prefix)
     folder = f"{prefix.rstrip('/')}/{datetime.now(UTC):%Y-%m-%d}/{uuid4().hex}"
     links = {}
     for name in ("heat_map", "overlay"):

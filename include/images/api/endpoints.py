@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -28,17 +28,18 @@ from include.images.api.pace import Pace
 from include.images.api.query import REQUEST_BODY, Query, read_query
 from include.images.api.rebuilds import Rebuilder
 from include.images.api.serving import Serving
-from include.images.api.threads import in_thread
+from include.images.api.threads import DRAWINGS, RECORDS, SEARCHES, STORES
 from include.images.first_version import is_file_of_v1
 from include.images.index import Found, ImageIndex
 from include.images.parameters import TEMPORARY_HOURS
 from include.images.pictures import PictureLimits, decode
-from include.images.results import LONGEST_SIDE, PATCHES, ResultImages, publish, result_images
+from include.images.results import LONGEST_SIDE, PATCHES, ResultImages, check_place, publish, result_images
 from include.objects.locations import Allowed, Location, NotAllowed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ANSWER_SECONDS = 5.0  # that a caller waits for the database
 _MEANINGS = {
     400: "The request cannot be carried out as it is.",
     401: "No login, or not a valid one.",
@@ -69,35 +70,37 @@ class Endpoints:
         """Find the images most similar to one: by its path, by its storage URL, or uploaded."""
         query = await read_query(request, self._serving)
         options = query.options
+        if options.result_images == "url":
+            check_place(self._serving.settings.images_result_store)
         if wanted := options.result_images != "none":
             slow_down(self._pace, sender_of(request), PATCHES)  # as many images are embedded for it
-        picture = await in_thread(_looked_at, query.data, self._serving.limits, keep=wanted)
+        picture = await SEARCHES.run(_looked_at, query.data, self._serving.limits, keep=wanted)
         edition = options.edition or self._serving.edition
-        index = await in_thread(self._serving.index, options.index_type, edition)
+        index = await SEARCHES.run(self._serving.index, options.index_type, edition)
         found = await self._serving.search(index, query.data, options.top_k)
         drawn = None
         if picture is not None and found.images:
             embed = self._serving.embedding_in_thread(found.model)
-            vector = await in_thread(found.vector, found.images[0].image_id)
-            drawn = await in_thread(result_images, picture, vector, embed)
-        links = await in_thread(self._linked, drawn, as_url=options.result_images == "url") if drawn else None
+            vector = await SEARCHES.run(found.vector, found.images[0].image_id)
+            drawn = await DRAWINGS.run(result_images, picture, vector, embed)
+        links = await STORES.run(self._linked, drawn, as_url=options.result_images == "url") if drawn else None
         return _answer(query, index, found, links)
 
     async def rebuild(self, request: Request, asked: RebuildRequest) -> RebuildStarted:
         """Start building one index or all anew, as a run of DAG `image_index`."""
         caller: Caller = request.state.caller
         edition = asked.edition or self._serving.edition
-        run_id = await in_thread(self._rebuilder.start, asked.index_type, edition, caller)
+        run_id = await RECORDS.run(self._rebuilder.start, asked.index_type, edition, caller)
         return RebuildStarted(task_id=run_id, index_type=asked.index_type, edition=edition)
 
     async def rebuild_state(self, request: Request, run_id: str) -> RebuildState:
         """How a rebuild is."""
-        return await in_thread(self._rebuilder.state, run_id, request.state.caller)
+        return await RECORDS.run(self._rebuilder.state, run_id, request.state.caller)
 
     async def register(self, asked: RegisterRequest) -> Registered:
         """Record a temporary image; its row and its object are deleted after a day."""
-        image_id = await in_thread(self._register, asked)
-        return Registered(image_id=image_id, delete_after=datetime.now(UTC) + timedelta(hours=TEMPORARY_HOURS))
+        image_id, since = await RECORDS.run(self._register, asked)
+        return Registered(image_id=image_id, delete_after=since + timedelta(hours=TEMPORARY_HOURS))
 
     async def health(self, response: Response) -> Health:
         """Whether searches work, and what behind them does not answer; 503 when they do not work."""
@@ -105,7 +108,7 @@ class Endpoints:
         response.status_code = 503 if found.status == "unavailable" else 200
         return found
 
-    def _register(self, asked: RegisterRequest) -> int:
+    def _register(self, asked: RegisterRequest) -> tuple[int, datetime]:
         from include.images.database import ImageDatabase, NotRegistered  # noqa: PLC0415 — takes half a second to import
 
         place, settings = Location.of(asked.storage_url), self._serving.settings
@@ -119,9 +122,10 @@ class Endpoints:
             raise NotAllowed(msg)
         if is_file_of_v1(url, settings):
             raise InputError(f"{url} is an image of V1: it would be deleted after a day.")
-        with ImageDatabase.from_settings(settings, retry_seconds=0) as database:
+        with ImageDatabase.from_settings(settings, retry_seconds=0, answer_seconds=ANSWER_SECONDS) as database:
             try:
-                return database.register(url, asked.product_code, asked.defect_code, image_type=asked.image_type)
+                own = database.register(url, asked.product_code, asked.defect_code, image_type=asked.image_type)
+                return own, database.registered_at(own)
             except NotRegistered:
                 raise
             except InputError as error:  # of the database itself: no fault of the caller's, nor for the caller to read

@@ -58,7 +58,9 @@ class HealthCheck:
     def _ping(self) -> None:
         from include.images.database import ImageDatabase  # noqa: PLC0415 — takes half a second
 
-        with ImageDatabase.from_settings(self._serving.settings, retry_seconds=0) as database:
+        with ImageDatabase.from_settings(
+            self._serving.settings, retry_seconds=0, answer_seconds=LONGEST_SECONDS
+        ) as database:
             database.ping()
 
     def _ask_model(self) -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from include.images.api.contract import SearchOptions, SimilarityRequest
-from include.images.api.threads import in_thread
+from include.images.api.threads import STORES
 
 if TYPE_CHECKING:
     from include.images.api.serving import Serving
@@ -67,7 +67,7 @@ async def read_query(request: Request, serving: Serving) -> Query:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         asked = _checked(SimilarityRequest, await request.body())
-        return Query(asked.address, await in_thread(_downloaded, asked.address, serving), asked)
+        return Query(asked.address, await STORES.run(_downloaded, asked.address, serving), asked)
     if kind == "multipart/form-data":
         return await _uploaded(request)
     raise HTTPException(415, "Send application/json with path or storage_url, or multipart/form-data with file.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from include.errors import ContractError, EmbsearchError, InputError, ServiceUnavailable
-from include.images.api.threads import in_thread
+from include.images.api.threads import SEARCHES
 from include.images.index import Found, ImageIndex, Model, OtherModelNow
 from include.images.parameters import Edition
 from include.images.pictures import NotAPicture, PictureLimits
@@ -93,7 +93,7 @@ class Serving:
             model = index.model
             (vector,) = await self.embed(model, [data])
             with suppress(OtherModelNow):
-                return await in_thread(index.find, vector, top_k, fingerprint=model.fingerprint)
+                return await SEARCHES.run(index.find, vector, top_k, fingerprint=model.fingerprint)
         msg = f"The index of {index.image_type} images changed its model {TRIES} times during one search."
         raise ServiceUnavailable(msg)
 

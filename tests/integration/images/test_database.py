@@ -133,6 +133,16 @@ def test_a_temporary_image_is_registered_with_its_product_and_defect(seeded: Gal
         assert not database.delete_temporary(number)
 
 
+def test_an_image_that_is_registered_again_is_the_same(seeded: Gallery) -> None:
+    """As a caller does who was not answered in time."""
+    with seeded.database() as database:
+        number = database.register("s3://images/queries/1.jpg", "oak", "dent")
+        since = database.registered_at(number)
+        assert database.register("s3://images/queries/1.jpg", "oak", "dent") == number
+        assert database.registered_at(number) == since
+        assert database.register("s3://images/queries/1.jpg", "oak") != number
+
+
 @pytest.mark.parametrize(
     ("url", "product", "defect", "reason"),
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,12 +13,15 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from include.errors import InputError
+from include.images.api import endpoints
 from include.images.api.serving import Serving
+from include.images.api.threads import DRAWINGS, SEARCHES
 from include.images.database import ImageDatabase
 from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
 from tests.integration.images.served import ServedImages
 from tests.integration.images.uploads import png
+from tests.integration.s3_server import misbehaving
 
 
 def test_what_the_model_server_refuses_is_told_without_its_address_and_holds_up_nobody(
@@ -31,7 +36,8 @@ def test_what_the_model_server_refuses_is_told_without_its_address_and_holds_up_
         return await embed(self, model, items, **more)
 
     monkeypatch.setattr(TritonClient, "aembed", refusing)
-    monkeypatch.setattr("include.images.api.threads.AT_ONCE", 1)
+    for threads in (SEARCHES, DRAWINGS):
+        monkeypatch.setattr(threads, "at_once", 1)
     with images.client() as client:
         answer = client.post("/similarity", files={"file": ("x.png", png())}, data={"result_images": "base64"})
     assert answer.status_code == 422
@@ -80,3 +86,20 @@ def test_while_a_search_waits_for_the_model_its_picture_is_small(
         sent = {"file": ("x.png", buffer.getvalue())}
         assert client.post("/similarity", files=sent, data={"result_images": wanted}).status_code == 200
     assert max(sizes, default=0) <= 512 * 512
+
+
+def test_a_database_that_hangs_holds_up_no_search_and_is_told_soon(
+    images: ServedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "ANSWER_SECONDS", 1.0)
+    url = ObjectStore.from_settings(images.settings).write("s3://images/queries/4.jpg", b"x")
+    hung = threading.Event()
+    with misbehaving(lambda _: hung.wait(60)) as (address, _):
+        server = address.replace("http://", "mysql://") + "/embsearch_images"
+        with images.client(images_mysql_url=server) as client, ThreadPoolExecutor(20) as callers:
+            body = {"storage_url": url, "product_code": "oak"}
+            waiting = [callers.submit(client.post, "/api/worker/image/register", json=body) for _ in range(20)]
+            found = client.post("/similarity", json={"path": str(images.some("dent"))})
+            assert found.status_code == 200
+            assert {each.result().status_code for each in waiting} == {503}
+            hung.set()

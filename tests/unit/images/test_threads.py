@@ -7,17 +7,32 @@ import threading
 
 from starlette.concurrency import run_in_threadpool
 
-from include.images.api.threads import AT_ONCE, in_thread
+from include.images.api.threads import RECORDS, SEARCHES, STORES
 
 
 def test_callers_who_wait_hold_up_no_other_part_of_the_server() -> None:
     done = threading.Event()
 
     async def asked() -> int:
-        waiting = [asyncio.create_task(in_thread(done.wait)) for _ in range(AT_ONCE + 20)]
+        waiting = [asyncio.create_task(STORES.run(done.wait)) for _ in range(STORES.at_once + 20)]
         await asyncio.sleep(0)
         try:
             return await asyncio.wait_for(run_in_threadpool(lambda: 1), 5)
+        finally:
+            done.set()
+            await asyncio.gather(*waiting)
+
+    assert asyncio.run(asked()) == 1
+
+
+def test_callers_who_wait_for_the_database_or_a_store_hold_up_no_search() -> None:
+    done = threading.Event()
+
+    async def asked() -> int:
+        waiting = [asyncio.create_task(pool.run(done.wait)) for pool in (RECORDS, STORES) for _ in range(100)]
+        await asyncio.sleep(0)
+        try:
+            return await asyncio.wait_for(SEARCHES.run(lambda: 1), 5)
         finally:
             done.set()
             await asyncio.gather(*waiting)
@@ -38,7 +53,7 @@ def test_no_more_than_some_work_at_once() -> None:
             now -= 1
 
     async def asked() -> None:
-        await asyncio.gather(*(in_thread(work) for _ in range(3 * AT_ONCE)))
+        await asyncio.gather(*(SEARCHES.run(work) for _ in range(3 * SEARCHES.at_once)))
 
     asyncio.run(asked())
-    assert most <= AT_ONCE
+    assert most <= SEARCHES.at_once
