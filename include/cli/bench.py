@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from include.bench.figures import REPEATS, Figure, machine, save
 from include.cli.session import command_session
-from include.cli.tables import console
+from include.cli.tables import console, whole_table
 from include.settings import Settings, get_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -218,7 +217,7 @@ def run(names: Sequence[str], output: Path, scale: float) -> None:
     settings = get_settings()
     with command_session("bench", settings):
         figures = [figure for name in names for figure in (STAGES | ALONE)[name](settings, scale)]
-        table = Table("figure", "ours", "baseline", "unit", "ratio", "goal", "reached")
+        table = whole_table("figure", "ours", "baseline", "unit", "ratio", "goal", "reached")
         for figure in figures:
             goal = "-" if figure.goal is None else f"{'≤' if figure.at_most else '≥'} {figure.goal:g}"
             reached = {None: "-", True: "yes", False: "NO"}[figure.reached]

@@ -190,9 +190,9 @@ class _Demo:
 
 def steps_table(rows: list[Row]) -> Any:
     """A line a step: figures added up over the indexes, the smallest recall."""
-    from rich.table import Table  # noqa: PLC0415
+    from include.cli.tables import whole_table  # noqa: PLC0415
 
-    table = Table("step", "indexes", "rows", "new", "updated", "deleted", "set aside", "least recall@10")
+    table = whole_table("step", "indexes", "rows", "new", "updated", "deleted", "set aside", "least recall@10")
     for step, types in rows:
         found = list(types.values())
         counts = (sum(each.get(name, 0) for each in found) for name in ("rows", "new", "updated", "deleted", "bad"))

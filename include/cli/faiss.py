@@ -9,7 +9,7 @@ from rich.table import Table
 
 from include.cli.options import takes
 from include.cli.session import command_run, command_session
-from include.cli.tables import by_reason, console, print_rows
+from include.cli.tables import by_reason, console, print_rows, whole_table
 from include.music_index import parameters as forms
 from include.settings import get_settings
 
@@ -92,7 +92,7 @@ def _run(name: str, job: Job[P], parameters: P, show: Any) -> None:
 
 
 def _show_training(done: list[dict[str, Any]]) -> None:
-    table = Table("type", "index", "dimension", "trained on", "of rows", "seconds")
+    table = whole_table("type", "index", "dimension", "trained on", "of rows", "seconds")
     for found in done:
         row = (found["key"], str(found["d"]), f"{found['training_rows']:,}", f"{found['rows']:,}")
         table.add_row(found["type"], *row, f"{found['seconds']['wall']:.1f}")
@@ -117,7 +117,7 @@ def _show_versions(done: list[dict[str, Any]]) -> None:
 
 def versions_table(done: list[dict[str, Any]]) -> Table:
     """What a build or an increment of each type made."""
-    table = Table("type", "version", "rows", "new", "updated", "deleted", "set aside", "recall@10", "seconds")
+    table = whole_table("type", "version", "rows", "new", "updated", "deleted", "set aside", "recall@10", "seconds")
     for found in done:
         changes = found.get("changes", {"new": found["rows"], "updated": 0, "deleted": 0})
         version = found["version"] if found["outcome"] == "published" else "nothing new"

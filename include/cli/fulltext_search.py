@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from include.cli.options import takes
 from include.cli.session import command_session
-from include.cli.tables import console
+from include.cli.tables import console, whole_table
 from include.fulltext.parameters import DocumentSearchParameters
 from include.settings import get_settings
 
@@ -51,7 +50,7 @@ def _print(query: str, found: Sequence[DocumentWithScore]) -> None:
     console.print(f"{query}:" if found else f"{query}: nothing found", soft_wrap=True)
     if not found:
         return
-    table = Table("document", "title", "passage", "by", "score")
+    table = whole_table("document", "title", "passage", "by", "score")
     for result in found:
         table.add_row(
             result.metadata["chunk_id"], result.metadata["title"], _passage(result), _found_by(result),

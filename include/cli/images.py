@@ -11,7 +11,7 @@ from rich.table import Table
 
 from include.cli.options import takes
 from include.cli.session import command_run, command_session
-from include.cli.tables import by_reason, console
+from include.cli.tables import by_reason, console, whole_table
 from include.images.parameters import (
     MAX_TOP_K,
     TOP_K,
@@ -123,7 +123,7 @@ def cleanup(parameters: ImageCleanupParameters) -> None:
 
 def neighbours_table(found: list[SimilarImage]) -> Table:
     """The nearest first."""
-    table = Table("score", "image", "product", "defect", "file or object")
+    table = whole_table("score", "image", "product", "defect", "file or object")
     for each in found:
         where = each.local_path or each.storage_url or ""
         defect = f"{each.defect_code} ({each.defect_name})"
@@ -145,7 +145,7 @@ def _show_build(found: dict[str, Any]) -> None:
 
 
 def _comparison_table(rows: list[Compared]) -> Table:
-    table = Table("query", "overlap", "score difference", "same first", "first of V1", "first of V2")
+    table = whole_table("query", "overlap", "score difference", "same first", "first of V1", "first of V2")
     for row in rows[:SHOWN]:
         difference = "-" if row.score_difference is None else f"{row.score_difference:.4f}"
         firsts = (names[0] if names else "-" for names in (row.v1, row.v2))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from include.cli.options import takes
 from include.cli.session import command_run, command_session
-from include.cli.tables import by_reason, console, print_rows
+from include.cli.tables import by_reason, console, print_rows, whole_table
 from include.playlists.parameters import PlaylistCacheParameters
 from include.settings import get_settings
 
@@ -28,7 +27,7 @@ def cache(parameters: PlaylistCacheParameters) -> None:
     with command_session("playlist-cache", settings, job="cache_playlist") as log_file:
         summary = cache_playlists(parameters, command_run("playlist-cache", parameters), settings)
         types = list(summary["index_versions"])
-        table = Table("programme", *types)
+        table = whole_table("programme", *types)
         for program, sizes in summary["sets"].items():
             table.add_row(program, *(f"{sizes[kind]:,}" for kind in types))
         console.print(table)

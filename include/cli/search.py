@@ -9,13 +9,12 @@ from typing import Annotated, Literal
 
 import typer
 from pydantic import Field
-from rich.table import Table
 
 from include import fields
 from include.cli.fulltext_search import search_documents
 from include.cli.options import takes
 from include.cli.session import command_session
-from include.cli.tables import console
+from include.cli.tables import console, whole_table
 from include.errors import InputError
 from include.fulltext.parameters import ALIASES, DocumentSearchParameters
 from include.keywords.parameters import SearchParameters
@@ -69,7 +68,7 @@ def search(parameters: EitherSearchParameters, queries: list[str]) -> None:
 def _search_keywords(parameters: SearchParameters, texts: list[str], settings: Settings) -> None:
     from include.keywords.search import search_keywords  # noqa: PLC0415 — help must be quick
 
-    table = Table("query", "keyword", "id", "score")
+    table = whole_table("query", "keyword", "id", "score")
     for query, hits in zip(texts, search_keywords(parameters, texts, settings), strict=True):
         for rank, hit in enumerate(hits):
             table.add_row(query if rank == 0 else "", hit.keyword, str(hit.keyword_id), f"{hit.score:.4f}")

@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from include.cli.session import FAILED, command_session
-from include.cli.tables import console
+from include.cli.tables import console, whole_table
 from include.errors import InputError
 from include.local_stack import airflow, stack
 from include.local_stack.lifecycle import LeftOver, ServiceStatus
@@ -77,7 +76,7 @@ def logs(
 
 def print_status(found: Sequence[ServiceStatus], settings: Settings) -> None:
     """A table of the services, and how to log in to Airflow."""
-    table = Table("service", "state", "pid", "up for", "at", box=box.SIMPLE_HEAD)
+    table = whole_table("service", "state", "pid", "up for", "at", box=box.SIMPLE_HEAD)
     for service in found:
         state = Text(service.state, "green" if service.ready else "red")
         up_for = str(timedelta(seconds=service.uptime_seconds)) if service.pid else ""
@@ -90,7 +89,7 @@ def print_status(found: Sequence[ServiceStatus], settings: Settings) -> None:
 
 def print_left_over(left: Sequence[LeftOver]) -> None:
     """What lives on of a stack whose supervisor was killed, and what to do."""
-    table = Table("process", "pid", "listens on", box=box.SIMPLE_HEAD)
+    table = whole_table("process", "pid", "listens on", box=box.SIMPLE_HEAD)
     for process in left:
         table.add_row(process.name, str(process.pid), ", ".join(map(str, process.ports)))
     console.print(table)

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from include.elastic.documents import Document
 
 STAGES = ("reuse", "embed", "search", "bulk", "index", "gate", "publish", "wall")  # in the order of the work
 
-console = Console(highlight=False, markup=False, emoji=False)  # keywords are printed as they are
+NO_TERMINAL = 10_000  # characters in a line of a pipe or a file, which has no width of its own
+
+
+def output_width() -> int | None:
+    """Characters in a line of what is printed; ``None``: the terminal or the variable ``COLUMNS`` decides."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else NO_TERMINAL
+
+
+# Keywords are printed as they are.
+console = Console(highlight=False, markup=False, emoji=False, width=output_width())
+
+
+def whole_table(*headers: str, **options: Any) -> Table:
+    """A table whose ids and paths stay whole: what is too long for its column is folded, never cut."""
+    return Table(*(Column(header, overflow="fold") for header in headers), **options)
 
 
 def print_counts(summary: dict[str, Any]) -> None:
@@ -43,7 +59,7 @@ def print_letters(summary: dict[str, Any], *, sent: bool) -> None:
     if not total:
         console.print("No dead letter can be read." if summary.get("damaged") else "There are no dead letters.")
         return
-    table = Table("run", "letters", "reasons", "for example", "newest")
+    table = whole_table("run", "letters", "reasons", "for example", "newest")
     for run in summary["runs"]:
         reasons = "\n".join(f"{count:,} {reason}" for reason, count in run["reasons"].items())
         table.add_row(run["run"], f"{run['letters']:,}", reasons, run["example"], str(run["newest"]))
@@ -71,7 +87,7 @@ def by_reason(skipped: dict[str, int]) -> str:
 def stage_table(summaries: dict[str, dict[str, Any]]) -> Table:
     """Rows, seconds and rows a second of every stage; seconds of what runs side by side are summed."""
     caption = "What batches side by side took is added up; wall is the time that passed."
-    table = Table("workflow", "stage", "rows", "seconds", "rows/s", caption=caption)
+    table = whole_table("workflow", "stage", "rows", "seconds", "rows/s", caption=caption)
     for workflow, summary in summaries.items():
         name = workflow
         for stage in sorted(summary["seconds"], key=lambda stage: STAGES.index(stage) if stage in STAGES else 0):
@@ -95,7 +111,7 @@ def _rows(stage: str, summary: dict[str, Any]) -> int | None:
 
 def print_rows(rows: Sequence[tuple[str, str]]) -> None:
     """Names and values, one line each."""
-    table = Table(show_header=False)
+    table = whole_table("", "", show_header=False)
     for name, value in rows:
         table.add_row(name, value)
     console.print(table)
@@ -103,7 +119,7 @@ def print_rows(rows: Sequence[tuple[str, str]]) -> None:
 
 def print_samples(documents: Sequence[Document], keywords: int = 5) -> None:
     """Some products with their best keywords."""
-    table = Table("product", "best keywords (score)")
+    table = whole_table("product", "best keywords (score)")
     for document in documents:
         best = document.source["keywords"][:keywords]
         table.add_row(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from include.cli.tables import console, print_counts, print_letters, stage_table
+from include.cli.images import neighbours_table
+from include.cli.tables import console, output_width, print_counts, print_letters, print_rows, stage_table
+from include.images.index import SimilarImage
 
 SUMMARY: dict[str, Any] = {
     "collection": "keywords",
@@ -83,3 +88,38 @@ def test_what_became_of_sent_letters_adds_up(capsys: pytest.CaptureFixture[str])
 def test_no_letters_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     print_letters({"letters": 0, "runs": []}, sent=True)
     assert capsys.readouterr().out == "There are no dead letters.\n"
+
+
+FILE = Path("/home/somebody/embeddings/data/demo/images/oak/oak_scratch_000123456789.jpg")
+NEIGHBOUR = SimilarImage(
+    image_id=123_456_789, local_path=str(FILE), storage_url=None, product_code="oak", product_name="oak",
+    defect_code="scratch", defect_name="Scratch", image_type="defect", similarity_score=0.5, version="v",
+)  # fmt: skip
+
+
+def test_in_a_narrow_terminal_what_is_long_is_folded_and_nothing_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(width=60).print(neighbours_table([NEIGHBOUR]))
+    said = capsys.readouterr().out
+    assert "…" not in said
+    cells = [line.split("│") for line in said.splitlines() if line.startswith("│")]
+    assert "".join(cell[-2].strip() for cell in cells) == str(FILE)
+
+
+def test_where_there_is_no_terminal_a_row_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(console, "_width", output_width())
+    console.print(neighbours_table([NEIGHBOUR]))
+    print_rows([("file", str(FILE) * 5)])
+    lines = capsys.readouterr().out.splitlines()
+    assert any("123456789" in line and str(FILE) in line for line in lines)
+    assert any(str(FILE) * 5 in line for line in lines)
+
+
+def test_a_terminal_and_the_variable_columns_decide_about_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    assert output_width() is None
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert output_width() is None
