@@ -67,7 +67,7 @@ def get_settings() -> Settings:
     """The settings of this process, read once.
 
     Raises:
-        InputError: values cannot be used; the message has a line for each.
+        InputError: values cannot be used; the message has a line for each, that of ``USE_INDEX_V2`` stands alone.
     """
     try:
         settings = Settings()

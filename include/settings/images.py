@@ -7,16 +7,29 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from include.errors import InputError
 from include.settings.values import PROJECT_ROOT, AbsolutePath, Urls
 
-TRUE = {"1", "true", "yes", "on"}
+SAID = {  # as of every other setting that is true or false
+    **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
+    **dict.fromkeys(("0", "false", "f", "no", "n", "off"), False),
+}
 IMAGE_COLUMN = "(upload_date|file_size|resolution|preprocessing_config)"
 
 
 def documented_edition() -> bool | None:
-    """Whether the documented variable ``USE_INDEX_V2`` says V2; ``None``: it is not set."""
+    """Whether the documented variable ``USE_INDEX_V2`` says V2; ``None``: it is not set.
+
+    Raises:
+        InputError: it says neither true nor false.
+    """
     told = os.environ.get("USE_INDEX_V2")
-    return None if told is None else told.strip().lower() in TRUE
+    if told is None:
+        return None
+    try:
+        return SAID[told.strip().lower()]
+    except KeyError:
+        raise InputError(f"USE_INDEX_V2={told} cannot be used: give true or false.") from None
 
 
 class Images:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import InputError
+from include.local_stack.served import served_settings
 from include.settings import PROJECT_ROOT, Settings, get_settings
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
@@ -33,6 +34,22 @@ def test_a_value_that_cannot_be_used_is_told_with_what_is_allowed(
     assert str(raised.value).startswith(f"EMBSEARCH_{name}{said}")
     assert "hidden" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["nonsense", "2", ""])
+def test_the_documented_switch_says_true_or_false_or_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("USE_INDEX_V2", value)
+    with pytest.raises(InputError) as raised:
+        get_settings()
+    assert str(raised.value) == f"USE_INDEX_V2={value} cannot be used: give true or false."
+    with pytest.raises(InputError):
+        served_settings(Settings(use_index_v2=True))
+    for word, meant in (("True", True), ("y", True), (" on ", True), ("0", False), ("OFF", False), ("n", False)):
+        monkeypatch.setenv("USE_INDEX_V2", word)
+        assert get_settings().use_index_v2 is meant
+        get_settings.cache_clear()
 
 
 @pytest.mark.parametrize("words", [["--help"], ["stack", "status"], ["link"]])
