@@ -15,6 +15,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 FILTERED = ("chat_id", "source")  # metadata that searches can be filtered by
 LEVELS = 100  # of metadata inside metadata: Elasticsearch and JSON encoders have an end
 KEPT_CHARACTERS = 200  # of what is said of a document that is set aside
+NOT_READABLE, OUTSIDE, HIDDEN, OTHER_ENDING = "not_readable", "outside", "hidden", "other_ending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class SetAside:
     reason: str  # a short name, by which they are counted
     detail: str = ""
     identified: bool = True  # False: ``id`` says where it stands, for its own could not be read
+
+    @property
+    def passed_over(self) -> bool:
+        """Nobody takes it for a document: it is counted, and no fault of the input."""
+        return self.reason in {HIDDEN, OTHER_ENDING}
+
+    @property
+    def unread(self) -> bool:
+        """What it holds could not be looked at: any documents may stand there."""
+        return self.reason in {NOT_READABLE, OUTSIDE} and not self.identified
 
 
 Found = SourceDocument | SetAside

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from include.errors import InputError
-from include.fulltext.documents import Columns, Found, SetAside, document_of
+from include.fulltext.documents import NOT_READABLE, Columns, Found, SetAside, document_of
 from include.fulltext.html_text import html_text
 
 _BOMS = {b"\xff\xfe": "UTF-16LE", b"\xfe\xff": "UTF-16BE"}
@@ -59,7 +59,7 @@ def read_file(path: Path, name: str, columns: Columns, *, max_bytes: int) -> Ite
         text = _text_of(path, max_bytes if kind in {".txt", ".md"} else max_bytes * MARKUP)
         yield from _READERS[kind](text, path, name)
     except _Unreadable as problem:
-        yield SetAside(name, problem.reason, problem.detail, identified=kind != ".json")
+        yield SetAside(name, problem.reason, problem.detail, identified=kind not in _WITH_IDS)
 
 
 def _text_of(path: Path, max_bytes: int) -> str:
@@ -68,7 +68,7 @@ def _text_of(path: Path, max_bytes: int) -> str:
             raise _Unreadable("too_large", f"{path} has {size:,} bytes, allowed are {max_bytes:,}")
         raw = path.read_bytes()
     except OSError as error:
-        raise _Unreadable("not_readable", f"{path}: {error.strerror}") from None
+        raise _Unreadable(NOT_READABLE, f"{path}: {error.strerror}") from None
     return _decoded(raw, str(path))
 
 
@@ -125,7 +125,7 @@ def _read_lines(path: Path, name: str, *, max_bytes: int) -> Iterator[Found]:
     try:
         opened = path.open("rb")
     except OSError as error:
-        yield SetAside(name, "not_readable", f"{path}: {error.strerror}", identified=False)
+        yield SetAside(name, NOT_READABLE, f"{path}: {error.strerror}", identified=False)
         return
     with opened as file:
         number = 0
@@ -154,3 +154,4 @@ _READERS: dict[str, Callable[[str, Path, str], Iterator[Found]]] = {
     ".txt": _txt, ".md": _markdown, ".markdown": _markdown, ".html": _html, ".htm": _html, ".json": _json,
 }  # fmt: skip
 FILE_KINDS = (*_READERS, ".jsonl", ".parquet")
+_WITH_IDS = (".json", ".md", ".markdown")  # the id may stand inside, and that could not be read

@@ -46,12 +46,13 @@ class Filling:
     emptied: list[str] = field(default_factory=list)  # ids that stand in the index and have no text any more
     set_aside: list[SetAside] = field(default_factory=list)
     sample: list[Document] = field(default_factory=list)
+    told: int = 0  # of those set aside
     sent: int = 0
     chunks: int = 0  # of what was sent
 
     def entries(self) -> Iterator[Document]:
         """The entries to write; the counts are whole when they are used up."""
-        self.documents, self.sent, self.chunks, self.skipped = 0, 0, 0, Counter()
+        self.documents, self.told, self.sent, self.chunks, self.skipped = 0, 0, 0, 0, Counter()
         for kept in (self.seen, self.spoken, self.emptied, self.set_aside, self.sample):
             kept.clear()
         choose = random.Random(self.index)  # noqa: S311 — a sample, not a secret
@@ -64,7 +65,8 @@ class Filling:
             self.documents += 1
             key = key_of(found.id)
             if isinstance(found, SetAside):
-                self.seen.add(key)
+                if not found.passed_over:  # the text of manual.pdf may stand beside it, with that id
+                    self.seen.add(key)
                 self._put_aside(found)
             elif key in self.seen:
                 self._put_aside(SetAside(found.id, DUPLICATE, "another document before it has this id"))
@@ -119,7 +121,8 @@ class Filling:
     def _put_aside(self, found: SetAside) -> None:
         self.skipped[found.reason] += 1
         self.set_aside.append(found)
-        if len(self.set_aside) <= TOLD:
+        self.told += not found.passed_over
+        if not found.passed_over and self.told <= TOLD:
             log.warning("%s is set aside (%s): %s", found.id, found.reason, found.detail)
 
 

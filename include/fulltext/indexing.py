@@ -32,7 +32,7 @@ from include.fulltext.chunkers import chunker_for
 from include.fulltext.documents import Columns
 from include.fulltext.entries import EntryMaker, largest_entry
 from include.fulltext.filling import UNCHANGED, Filling
-from include.fulltext.losing import refuse_losing
+from include.fulltext.losing import refuse_losing, refuse_unread
 from include.fulltext.mapping import CHUNKING, HELD, document_mapping, index_limits
 from include.fulltext.parameters import DocumentIndexParameters
 from include.fulltext.places import collection_folder
@@ -57,7 +57,7 @@ def index_documents(parameters: DocumentIndexParameters, run: Run, settings: Set
     or metadata changed are written.
 
     Raises:
-        InputError: the input, the analysis or the chunking cannot be used.
+        InputError: the input, the analysis or the chunking cannot be used, or documents would go unread.
         GateFailed: too many documents would go, or the index is not what was written.
         ContractError: the name serves something else, or a newer run has written.
         ServiceUnavailable: Elasticsearch does not answer; run it again.
@@ -104,6 +104,8 @@ class _Indexing:
         )  # fmt: skip
         written = writer.write(filling.entries())
         counts, chunks = _counts(filling, written, self.parameters.input), filling.chunks  # of this pass, both
+        if served and (anew or self.parameters.delete_missing):
+            refuse_unread(self.client, served, filling.seen, filling.set_aside)
         removed = self._remove(filling, index, others=bool(anew) or self.parameters.delete_missing, new=bool(anew))
         if anew and served and not (self.parameters.rebuild or self.parameters.delete_missing):
             refuse_losing(self.client, served, filling.spoken, why=anew)

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from include.errors import InputError
-from include.fulltext.documents import Columns, Found
+from include.fulltext.documents import Columns, Found, SetAside
 from include.fulltext.files import FILE_KINDS, read_file
+from include.fulltext.folder import files_below
 from include.settings import PROJECT_ROOT
 
 
 def read_documents(path: str | Path, columns: Columns, *, max_bytes: int) -> Iterator[Found]:
     """The documents of a folder (in the order of their paths), of a file, or of Parquet, one at a time.
 
-    In a folder, the path below it is the id, such as ``ja/tent.md``; a document of JSON has its own. Files whose ending
-    says no kind of document are passed over.
+    In a folder, the path below it is the id, such as ``ja/tent.md``; a document of JSON has its own. What is not read
+    there is set aside, see :func:`files_below`.
 
     Raises:
         InputError: there is no such file or folder, nothing in it is a document, or a column is missing.
@@ -27,14 +28,14 @@ def read_documents(path: str | Path, columns: Columns, *, max_bytes: int) -> Ite
     if not root.is_dir():
         msg = f"Documents {root} do not exist. Give a folder, a file, or Parquet."
         raise InputError(msg)
-    paths = (path for path in sorted(root.rglob("*")) if path.suffix.lower() in FILE_KINDS and path.is_file())
     any_found = False
-    for file in paths:
-        name = file.relative_to(root).as_posix()
-        if any(part.startswith(".") for part in name.split("/")):
-            continue
-        any_found = True
-        yield from read_file(file, name, columns, max_bytes=max_bytes)
+    for file in files_below(root):
+        if isinstance(file, SetAside):
+            any_found |= not file.passed_over
+            yield file
+        else:
+            any_found = True
+            yield from read_file(file, file.relative_to(root).as_posix(), columns, max_bytes=max_bytes)
     if not any_found:
         msg = f"Folder {root} has no document: no file ends in {', '.join(FILE_KINDS)}."
         raise InputError(msg)

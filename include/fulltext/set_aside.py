@@ -26,6 +26,10 @@ def tell_set_aside(found: Sequence[SetAside], folder: Path) -> dict[str, Any]:
         return {}
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(one)) + "\n" for one in found)
-    log.warning("%d documents are set aside: see %s", len(found), path)
-    first = [f"{one.id}: {one.reason}: {one.detail}"[:TOLD_CHARACTERS] for one in found[:TOLD]]
+    faults = [one for one in found if not one.passed_over]
+    if not faults:
+        log.info("%d files are passed over: see %s", len(found), path)
+        return {"set_aside": str(path)}
+    log.warning("%d documents are set aside: see %s", len(faults), path)
+    first = [f"{one.id}: {one.reason}: {one.detail}"[:TOLD_CHARACTERS] for one in faults[:TOLD]]
     return {"set_aside": str(path), "for_example": first}

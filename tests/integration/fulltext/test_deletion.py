@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from include.errors import GateFailed, InputError
@@ -40,6 +44,42 @@ def test_nothing_is_deleted_for_not_being_there_when_some_could_not_be_read(libr
     assert summary["counts"]["skipped"] == {"unchanged": 1, "not_json": 1}
     assert summary["for_example"][0].startswith("a.jsonl#1: not_json: ")
     assert set(library.documents()) == {"a", "b"}
+
+
+@pytest.mark.parametrize("how", [{"delete_missing": True}, {"rebuild": True}])
+def test_documents_in_a_folder_that_cannot_be_opened_stay(
+    library: Library, how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed(library)
+    library.index()
+    closed, scandir = library.folder / "documents" / "ko", os.scandir
+
+    def denied(path: Path) -> Any:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(InputError, match=rf"{closed}: Permission denied. 1 documents .*'ko/bag.txt'.* none is deleted"):
+        library.index(**how, min_share=0)
+    assert len(library.documents()) == 3
+    summary = library.index()
+    assert summary["counts"]["skipped"] == {"unchanged": 2, "not_readable": 1}
+    assert summary["deleted"] == 0
+
+
+def test_documents_behind_a_link_to_nothing_stay(library: Library) -> None:
+    library.write({"a.txt": "A", "store/b.jsonl": '{"id": "b", "text": "B"}'})
+    link = library.folder / "documents" / "b.jsonl"
+    (library.folder / "documents" / "store").rename(library.folder / "documents" / ".store")
+    link.symlink_to(".store/b.jsonl")
+    assert library.index()["documents"] == 2
+    (library.folder / "documents" / ".store" / "b.jsonl").unlink()
+    with pytest.raises(InputError, match=rf"{link} \(a link to .store/b.jsonl\): No such file"):
+        library.index(delete_missing=True, min_share=0)
+    assert set(library.documents()) == {"a.txt", "b"}
+    link.unlink()
+    assert library.index(delete_missing=True, min_share=0)["deleted"] == 1
 
 
 def test_deleting_tells_what_was_there_and_what_not(library: Library) -> None:

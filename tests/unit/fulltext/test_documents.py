@@ -42,7 +42,7 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def test_a_folder_gives_its_documents_by_path_and_passes_other_files_over(tmp_path: Path) -> None:
+def test_a_folder_gives_its_documents_by_path_and_counts_what_it_passes_over(tmp_path: Path) -> None:
     write(tmp_path, "ja/tent.md", "# テント\n\n二人用。")
     write(tmp_path, "en/tent.txt", "For two.")
     write(tmp_path, "en/photo.png", b"\x89PNG")
@@ -52,6 +52,7 @@ def test_a_folder_gives_its_documents_by_path_and_passes_other_files_over(tmp_pa
         ("en/tent.txt", "tent", "For two."),
         ("ja/tent.md", "テント", "二人用。"),
     ]
+    assert reasons(found) == [(".git", "hidden"), ("en/photo.png", "other_ending")]
 
 
 def test_markdown_may_say_more_of_itself_at_its_head(tmp_path: Path) -> None:
@@ -204,6 +205,15 @@ def test_lines_that_cannot_be_opened_are_set_aside(tmp_path: Path) -> None:
     (one,) = read_file(tmp_path / "gone.jsonl", "gone.jsonl", Columns(), max_bytes=MAX_BYTES)
     assert isinstance(one, SetAside)
     assert (one.reason, one.identified) == ("not_readable", False)
+
+
+def test_a_file_that_may_name_itself_and_cannot_be_read_may_be_any_document(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", b"---\nid: tent-1\n---\n\xff")
+    write(tmp_path, "b.txt", b"\xff")
+    found = read(tmp_path)
+    assert [(one.id, one.identified) for one in found if isinstance(one, SetAside)] == [
+        ("a.md", False), ("b.txt", True),
+    ]  # fmt: skip
 
 
 def test_a_folder_without_documents_and_a_path_without_anything_are_errors(tmp_path: Path) -> None:
