@@ -13,11 +13,10 @@ from include.cli.options import takes
 from include.cli.session import command_run, command_session
 from include.cli.tables import by_reason, console, whole_table
 from include.images.parameters import (
-    MAX_TOP_K,
-    TOP_K,
     ImageCleanupParameters,
     ImageCompareParameters,
     ImageIndexParameters,
+    ImageSearchParameters,
     asked_types,
 )
 from include.settings import PROJECT_ROOT, get_settings
@@ -70,27 +69,23 @@ def build(parameters: ImageIndexParameters) -> None:
 
 
 @app.command("search")
-def search(
-    image: Annotated[Path, typer.Argument(help="A picture.", exists=True, dir_okay=False)],
-    *,
-    type_: Annotated[str, typer.Option("--type", help="defect or normal.")] = "defect",
-    top_k: Annotated[int, typer.Option(min=1, max=MAX_TOP_K, help="How many neighbours.")] = TOP_K,
-    edition: Annotated[str, typer.Option(help="v2: from the database. v1: by file names.")] = "v2",
-    sheet: Annotated[Path | None, typer.Option(help="Write a picture of the query and its neighbours there.")] = None,
-) -> None:
+@takes(ImageSearchParameters, image=Annotated[Path, typer.Argument(help="A picture.", exists=True, dir_okay=False)])
+def search(parameters: ImageSearchParameters, image: Path) -> None:
     """Show the most similar images of a picture."""
+    from include.images.pictures import PictureLimits, read_picture  # noqa: PLC0415
     from include.images.search import search_image  # noqa: PLC0415
 
     settings = get_settings()
     with command_session("images search", settings):
-        asked = ImageIndexParameters.checked({"type": type_, "edition": edition})
-        data = image.read_bytes()
-        found = search_image(data, settings, image_type=asked.type, edition=asked.edition, top_k=top_k)
+        data = read_picture(image, PictureLimits.from_settings(settings))
+        found = search_image(
+            data, settings, image_type=parameters.type, edition=parameters.edition, top_k=parameters.top_k
+        )
         console.print(neighbours_table(found))
-        if sheet is not None:
+        if parameters.sheet:
             from include.images.contact_sheet import write_sheet  # noqa: PLC0415
 
-            typer.echo(f"Picture: {write_sheet(sheet, data, found, settings)}")
+            typer.echo(f"Picture: {write_sheet(Path(parameters.sheet), data, found, settings)}")
 
 
 @app.command("compare")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from include.errors import EmbsearchError
+from include.errors import EmbsearchError, SetupError
 from include.images.index import SimilarImage
 from include.images.pictures import PictureLimits, decode
 from include.objects.store import ObjectStore
@@ -24,6 +24,7 @@ def write_sheet(target: Path, query: bytes, found: Sequence[SimilarImage], setti
 
     Raises:
         InputError: the query is no picture.
+        SetupError: nothing can be written at ``target``.
     """
     from PIL import Image, ImageDraw  # noqa: PLC0415 — takes a tenth of a second
 
@@ -39,10 +40,13 @@ def write_sheet(target: Path, query: bytes, found: Sequence[SimilarImage], setti
         frame = (left - 3, GAP - 3, left + SIDE + 2, GAP + SIDE + 2)
         draw.rectangle(frame, outline=FRAME if number == 0 or picture is None else INK, width=3 if number == 0 else 1)
         draw.multiline_text((left, GAP + SIDE + 8), text, fill=INK, font_size=14)
-    target.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
-    target.write_bytes(buffer.getvalue())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(buffer.getvalue())
+    except OSError as error:
+        raise SetupError(f"The sheet cannot be written to {target}: {error.strerror}. Give another place.") from error
     return target.resolve()
 
 

@@ -48,6 +48,15 @@ class ImageIndexParameters(Parameters):
     )
 
 
+class ImageSearchParameters(Parameters):
+    """Which index to search, and what to show."""
+
+    type: ImageType = Field("defect", title="Index type", description="defect or normal.")
+    top_k: int = Field(TOP_K, title="Neighbours", description="How many to show.", ge=1, le=MAX_TOP_K)
+    edition: Edition = _edition()
+    sheet: str = Field("", title="Sheet", description="File for a picture of the query and its neighbours.")
+
+
 class ImageCompareParameters(Parameters):
     """How V1 and V2 are compared."""
 

@@ -15,6 +15,8 @@ from include.errors import InputError
 from include.model_export.preprocess import upright
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL.Image import Image
 
     from include.settings import Settings
@@ -62,6 +64,29 @@ def decode(data: bytes, limits: PictureLimits) -> Image:
         raise PictureTooLarge(f"The file has {len(data):,} bytes; at most {limits.most_bytes:,} are taken.")
     with _decoding:
         return _decoded(data, limits)
+
+
+def read_picture(path: Path, limits: PictureLimits) -> bytes:
+    """The bytes of a local file that :func:`decode` takes, so no more of them than it takes.
+
+    Raises:
+        InputError: it is no file, or cannot be read.
+        PictureTooLarge, NotAPicture: as :func:`decode`.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{path} is no file. Give the file of a picture.")
+        with path.open("rb") as file:
+            data = file.read(limits.most_bytes + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(data) > limits.most_bytes:
+        raise PictureTooLarge(f"{path} has {path.stat().st_size:,} bytes; at most {limits.most_bytes:,} are taken.")
+    try:
+        decode(data, limits)
+    except InputError as error:
+        raise type(error)(f"{path}: {error}") from error
+    return data
 
 
 def check_size(data: bytes, limits: PictureLimits) -> None:

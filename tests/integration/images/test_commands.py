@@ -52,6 +52,11 @@ def test_seed_build_search_compare_and_clean_up(gallery: Gallery, tmp_path: Path
         assert drawn.format == "PNG"
         assert drawn.width > 4 * 224
 
+    (occupied := tmp_path / "file").touch()
+    for place, why in ((occupied / "sheet.png", "File exists"), (tmp_path, "Is a directory")):
+        refused = embsearch(gallery, "search", str(own), "--sheet", str(place), status=1)
+        assert f"images search: The sheet cannot be written to {place}: {why}. Give another place.\n" in refused
+
     embsearch(gallery, "build", "--edition", "v1")
     compared = embsearch(gallery, "compare", "--queries", "5")
     assert re.search(r"overlap: (1\.0|0\.9)", compared)
@@ -65,12 +70,14 @@ def test_seed_build_search_compare_and_clean_up(gallery: Gallery, tmp_path: Path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("search", "README.md", "--type", "other"), "Invalid input for param type"),
+        (("search", "README.md", "--type", "other"), "'other' is not one of ['normal', 'defect']"),
+        (("search", "README.md", "--type", "all"), "'all' is not one of ['normal', 'defect']"),
+        (("search", "README.md"), "README.md: Not a readable JPEG, PNG, WEBP or BMP picture"),
         (("build", "--type", "other"), "'other' is not one of"),
         (("compare",), "embsearch images build --edition v1"),
         (("seed", "--to", "/tmp"), "outside of the allowed folders"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(gallery: Gallery, words: tuple[str, ...], said: str) -> None:
-    status = 2 if words[0] == "build" else 1
+    status = 2 if "--type" in words else 1
     assert said in " ".join(embsearch(gallery, *words, status=status).split())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from include.images.pictures import NotAPicture, PictureLimits, PictureTooLarge, decode
+from include.errors import InputError
+from include.images.pictures import NotAPicture, PictureLimits, PictureTooLarge, decode, read_picture
 
 LIMITS = PictureLimits(most_bytes=100_000, most_pixels=1_000_000)
 
@@ -116,3 +118,41 @@ def test_what_is_said_of_a_broken_picture_shows_nothing_of_the_inside() -> None:
         decode(b"no picture", LIMITS)
     assert "0x" not in str(error.value)
     assert "/" not in str(error.value)
+
+
+def test_a_file_is_read_as_it_is_when_it_can_be_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "query.jpg"
+    path.write_bytes(encoded("JPEG"))
+    assert read_picture(path, LIMITS) == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "said"),
+    [
+        (encoded("GIF"), NotAPicture, "Not a readable JPEG, PNG, WEBP or BMP picture"),
+        (b"root:x:0:0", NotAPicture, "Not a readable JPEG, PNG, WEBP or BMP picture"),
+        (bomb(30_000, 30_000), PictureTooLarge, "more than 1,000,000 pixels"),
+    ],
+    ids=["GIF", "text", "bomb"],
+)
+def test_a_file_that_the_api_would_refuse_is_refused_in_its_words(
+    tmp_path: Path, data: bytes, kind: type[Exception], said: str
+) -> None:
+    path = tmp_path / "query"
+    path.write_bytes(data)
+    with pytest.raises(kind) as raised:
+        read_picture(path, LIMITS)
+    with pytest.raises(kind) as by_api:
+        decode(data, LIMITS)
+    assert said in str(by_api.value)
+    assert str(raised.value) == f"{path}: {by_api.value}"
+
+
+def test_no_more_of_a_file_is_read_than_is_taken(tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(PictureTooLarge, match="has 1,099,511,627,776 bytes; at most 100,000 are taken"):
+        read_picture(large, LIMITS)
+    with pytest.raises(InputError, match="/dev/zero is no file"):
+        read_picture(Path("/dev/zero"), LIMITS)
