@@ -25,6 +25,7 @@ def chunker_for(parameters: DocumentIndexParameters, settings: Settings, *, serv
     Raises:
         InputError: tokens are asked for, and the model is not deployed here; or the overlap is too large.
     """
+    _refuse_overlap(parameters.chunk_overlap, parameters.chunk_size, "")
     unit = parameters.chunk_unit
     if unit == AUTO and served is not None:
         unit = served["unit"]
@@ -64,7 +65,17 @@ def _of_model(
             "%s reads %d tokens at a time: chunks are of %d tokens, not of %d",
             parameters.model, reads, size, parameters.chunk_size,
         )  # fmt: skip
+    _refuse_overlap(parameters.chunk_overlap, size, f", the most that {parameters.model} reads")
     name = f"{parameters.model} {sha256_of(path)[:16]}"
-    chunker = Chunker(Chunking(TOKENS, size, min(parameters.chunk_overlap, size // 2), name), tokenizer)
+    chunker = Chunker(Chunking(TOKENS, size, parameters.chunk_overlap, name), tokenizer)
     log.info("chunks: %s", chunker.described)
     return chunker
+
+
+def _refuse_overlap(overlap: int, size: int, why: str) -> None:
+    if overlap * 2 > size:
+        msg = (
+            f"chunk_overlap {overlap} is more than half of chunk_size {size}{why}. Give an overlap of at most "
+            f"{size // 2}, or larger chunks."
+        )
+        raise InputError(msg)

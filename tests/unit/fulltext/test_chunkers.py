@@ -90,3 +90,19 @@ def test_a_model_that_was_taken_away_does_not_silently_change_how_texts_are_cut(
 def test_an_unknown_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Unknown model 'none'"):
         chunker_for(parameters(model="none"), settings(tmp_path), served=None)
+
+
+@pytest.mark.parametrize("unit", ["auto", "tokens", "characters"])
+def test_an_overlap_of_more_than_half_a_chunk_is_refused_in_every_unit(tmp_path: Path, unit: str) -> None:
+    deploy(tmp_path)
+    asked = parameters(chunk_unit=unit, chunk_size=20, chunk_overlap=11)
+    with pytest.raises(InputError, match="chunk_overlap 11 is more than half of chunk_size 20. Give .* at most 10"):
+        chunker_for(asked, settings(tmp_path), served=None)
+    fits = parameters(chunk_unit=unit, chunk_size=20, chunk_overlap=10)
+    assert chunker_for(fits, settings(tmp_path), served=None).chunking.overlap == 10
+
+
+def test_nor_is_the_overlap_of_chunks_that_the_model_makes_smaller_made_smaller_in_silence(tmp_path: Path) -> None:
+    deploy(tmp_path)
+    with pytest.raises(InputError, match="chunk_overlap 150 .* chunk_size 254, the most that minilm reads"):
+        chunker_for(parameters(chunk_overlap=150), settings(tmp_path), served=None)
