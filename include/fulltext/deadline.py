@@ -54,5 +54,8 @@ def in_time(what: str, work: Callable[[], T]) -> T:
     try:
         return future.result(None if math.isinf(seconds) else seconds)
     except TimeoutError as error:
-        msg = f"The {what} has no answer in time. Allow more by EMBSEARCH_FULLTEXT_TIMEOUT_SECONDS, or see its servers."
+        msg = (
+            f"The {what} has no answer in time. An index build that embeds at the same time can be the cause: search "
+            "again when it has ended. Else allow more by EMBSEARCH_FULLTEXT_TIMEOUT_SECONDS, or see its servers."
+        )
         raise ServiceUnavailable(msg) from error

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 TEXT, WITH_VECTORS = ("text",), ("text", "vector", "hybrid")
 TOLD = 10  # documents and drops that a message names
 LOOKED_UP = 1000  # documents in one request
+SECONDS = 60.0  # of one search at least: nobody waits for it, and an index build may embed at the same time
 
 Figures = Mapping[str, Mapping[str, Quality]]  # mode → language → quality
 
@@ -95,7 +96,8 @@ def _measured(
         mode=mode, collection=parameters.collection, faults="strict", model=parameters.model,
         qdrant_url=parameters.qdrant_url, kserve_url=parameters.kserve_url, es_url=parameters.es_url,
     )  # fmt: skip
-    with open_runner(asked, settings) as runner:
+    patient = max(settings.fulltext_timeout_seconds, SECONDS)
+    with open_runner(asked, settings.model_copy(update={"fulltext_timeout_seconds": patient})) as runner:
         return measured(relevance.queries, runner.search)
 
 

@@ -128,6 +128,13 @@ def test_a_damaged_memory_of_figures_is_an_error_that_says_what_to_do(library: L
         measure(library, relevance)
 
 
+def test_a_measurement_has_more_time_than_a_search_that_somebody_waits_for(library: Library, relevance: Path) -> None:
+    seed(library)
+    hasty = library.settings.model_copy(update={"fulltext_timeout_seconds": 1e-6})
+    found = evaluate(parameters(library, relevance), new_run(), hasty)
+    assert found["quality"]["text"]["all"]["recall"] == 1
+
+
 def test_vectors_are_measured_where_there_are_any_and_missed_when_they_are_gone(
     library: Library, relevance: Path, served_minilm: TritonServer
 ) -> None:
