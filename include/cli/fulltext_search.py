@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from pydantic import Field
 
 from include.cli.options import takes
 from include.cli.session import command_session
@@ -23,9 +24,19 @@ SHOWN_CHARACTERS = 90  # of a passage
 FOUND_BY = {"fulltext_search": "text", "vector_search": "vector"}
 
 
+class CommandSearchParameters(DocumentSearchParameters):
+    """A search whose failure is the command's, unless it was asked for otherwise."""
+
+    faults: Literal["strict", "soft"] = Field(
+        "strict",
+        title="Faults",
+        description="strict: a search that fails is an error; soft: it finds nothing and says so in the log.",
+    )
+
+
 @app.command("search")
-@takes(DocumentSearchParameters, query=Annotated[list[str], typer.Argument(help="Words, a phrase or a question.")])
-def search(parameters: DocumentSearchParameters, query: list[str]) -> None:
+@takes(CommandSearchParameters, query=Annotated[list[str], typer.Argument(help="Words, a phrase or a question.")])
+def search(parameters: CommandSearchParameters, query: list[str]) -> None:
     """Passages of documents by words, by meaning, or both."""
     settings = get_settings()
     with command_session("fulltext-search", settings):

@@ -11,12 +11,12 @@ import typer
 from pydantic import Field
 
 from include import fields
-from include.cli.fulltext_search import search_documents
+from include.cli.fulltext_search import CommandSearchParameters, search_documents
 from include.cli.options import takes
 from include.cli.session import command_session
 from include.cli.tables import console, whole_table
 from include.errors import InputError
-from include.fulltext.parameters import ALIASES, DocumentSearchParameters
+from include.fulltext.parameters import ALIASES
 from include.keywords.parameters import SearchParameters
 from include.settings import Settings, get_settings
 from include.sources.rows import Row, as_row
@@ -62,7 +62,7 @@ def search(parameters: EitherSearchParameters, queries: list[str]) -> None:
             of_keywords = {name: value for name, value in given.items() if name in SearchParameters.model_fields}
             _search_keywords(SearchParameters.checked(of_keywords), texts, settings)
         else:
-            search_documents(DocumentSearchParameters.checked({**given, "mode": parameters.mode}), texts, settings)
+            search_documents(CommandSearchParameters.checked({**given, "mode": parameters.mode}), texts, settings)
 
 
 def _search_keywords(parameters: SearchParameters, texts: list[str], settings: Settings) -> None:

@@ -65,7 +65,7 @@ class SearchCluster:
                     wait = random.random() * min(LONGEST_WAIT, 0.1 * 2**tried)  # noqa: S311 — no secret
                     if tried >= self._retries or wait >= left():
                         raise
-                    log.info("%s Tried again.", error)
+                    log.debug("%s Tried again.", error)
                 tried += 1
                 time.sleep(wait)
 

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from include.fulltext.places import chunk_file, vectors_of
+from include.fulltext.places import vectors_of
+from include.local_stack.ports import free_ports
 from tests.integration.cli.conftest import CommandLine
 
 DOCUMENTS = {
@@ -45,14 +46,18 @@ def test_documents_are_found_by_words_by_meaning_and_by_both(documents: CommandL
 
     said = documents.run("search", "--mode", "vector", "tea", status=1)
     assert f"search: {collection} has no vectors ({vectors_of(collection)})" in said
-    documents.run(
-        "index-vectors", "--input", str(chunk_file(documents.settings, collection)),
-        "--collection", vectors_of(collection), "--text-column", "content", "--id-column", "chunk_number",
-    )  # fmt: skip
+    documents.run("fulltext", "vectors", "--collection", collection)
     by_meaning = documents.run("search", "--mode", "vector", "--top-k", "1", "somewhere to sleep outdoors")
     assert re.search(r"tent\.md:0 .* vector +│ 0\.\d{4} ", by_meaning)
     by_both = documents.run("fulltext", "search", "a shelter for camping")
     assert re.search(r"tent\.md:0 .* vector 1, text 1 +│ 0\.0328 ", by_both)
+
+    away = documents.with_settings(es_url=f"http://127.0.0.1:{free_ports(1)[0]}")
+    for mode in ("text", "vector", "hybrid"):
+        said = away.run("search", "--mode", mode, "tent", status=75)
+        assert re.fullmatch(r"search: Elasticsearch at http://127\.0\.0\.1:\d+ cannot be reached.*\n", said)
+    soft = away.run("fulltext", "search", "--mode", "text", "--faults", "soft", "tent")
+    assert soft == "tent: nothing found\n"
 
 
 def test_several_queries_one_chat_and_other_collections(documents: CommandLine) -> None:

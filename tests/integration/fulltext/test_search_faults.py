@@ -96,7 +96,7 @@ def test_a_cluster_that_is_away_for_a_moment_is_asked_again(
         client.indices.put_settings(index=seeded.collection, settings={"index.blocks.read": True})
         thread = threading.Thread(target=refuse_for_a_moment)
         thread.start()
-        with caplog.at_level(logging.INFO, "include.fulltext"):
+        with caplog.at_level(logging.DEBUG, "include.fulltext"):
             assert search.search("kettle", collections=[seeded.collection])
         thread.join()
     assert "refuses for now" in caplog.text
@@ -127,7 +127,7 @@ def test_a_wrong_password_is_no_reason_to_try_again(
         library, es_url=secured_elasticsearch.service.url, es_user="elastic", es_password="wrong",
         es_ca_certs=secured_elasticsearch.connection.ca_certs, fulltext_timeout_seconds=30.0, fulltext_retries=10,
     )  # fmt: skip
-    with caplog.at_level(logging.INFO, "include.fulltext"):
+    with caplog.at_level(logging.DEBUG, "include.fulltext"):
         with DocumentSearch(settings, faults="strict") as search, pytest.raises(AccessDenied, match="are refused"):
             search.search("kettle", collections=["any"])
         with DocumentSearch(settings, faults="soft") as search:
