@@ -40,8 +40,8 @@ def refuse_unread(client: Elasticsearch, served: str, seen: Container[bytes], se
         more = f" (and {len(unread) - NAMED} more)" if len(unread) > NAMED else ""
         msg = (
             f"Parts of the input cannot be read: {'; '.join(unread[:NAMED])}{more}. {len(lost):,} documents of "
-            f"{served} may stand there, for example {lost[:NAMED]}, so none is deleted. Make them readable or take them out of "
-            "the input, and run again."
+            f"{served} may stand there, for example {lost[:NAMED]}, so none is deleted. Make them readable or take "
+            "them out of the input, and run again."
         )
         raise InputError(msg)
 

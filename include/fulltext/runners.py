@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
@@ -114,19 +114,44 @@ class VectorRunner:
                 found += self._documents.having(name, part, top_k, filters)
                 if len(found) >= top_k:
                     return best_first(found)[:top_k]
-            if texts == vectors.points:
-                return best_first(found)
-            if texts == MOST_TEXTS:
-                log.warning("%s: of the nearest %d texts only %d are found in documents", name, texts, len(found))
+            if texts in (vectors.points, MOST_TEXTS):
+                self._tell_few(name, seen, len(found), filters)
                 return best_first(found)
             texts *= 4
+
+    def _tell_few(self, name: str, texts: Collection[str], found: int, filters: Filters | None) -> None:
+        """Say when not many of ``texts``, or none at all, stand in documents.
+
+        Raises:
+            ContractError: none does, also without ``filters``, and the collection has documents.
+        """
+        mend = (
+            f"The vectors of {name} are of an older cut of its texts: run `embsearch fulltext vectors --collection "
+            f"{name}`, or DAG document_vector_index."
+        )
+        if not found and texts and not self._any_stands(name, texts) and self._documents.count(name):
+            msg = f"None of the nearest {len(texts):,} texts stands in a document of {name}. {mend}"
+            raise ContractError(msg)
+        if not filters and found * 2 < len(texts):
+            log.warning(
+                "Of the nearest %d texts only %d are found in documents of %s. %s", len(texts), found, name, mend
+            )
+        elif len(texts) >= MOST_TEXTS:
+            log.warning("%s: of the nearest %d texts only %d pass the filters", name, len(texts), found)
+
+    def _any_stands(self, name: str, texts: Iterable[str]) -> bool:
+        hashes = list(texts)
+        parts = (hashes[start : start + TOGETHER] for start in range(0, len(hashes), TOGETHER))
+        return any(self._documents.having(name, dict.fromkeys(part, 0.0), 1, None) for part in parts)
 
     def _vectors_of(self, collection: str) -> CollectionInfo:
         generation = self._store.resolve(vectors_of(collection))
         if generation is None:
+            self._documents.count(collection)  # of a collection that does not exist, that is the error
             msg = (
-                f"{collection} has no vectors ({vectors_of(collection)}) to be searched by meaning. Make them by DAG "
-                "document_vector_index, or by embsearch index-vectors of its chunk file; or search by mode text."
+                f"{collection} has no vectors ({vectors_of(collection)}) to be searched by meaning. Make them by "
+                f"`embsearch fulltext vectors --collection {collection}`, or DAG document_vector_index; or search by "
+                "mode text."
             )
             raise InputError(msg)
         return self._store.info(generation)

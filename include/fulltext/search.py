@@ -10,6 +10,7 @@ from typing import Self
 from elasticsearch import Elasticsearch
 
 from include.elastic.connection import EsConnection
+from include.elastic.errors import translated
 from include.errors import EmbsearchError, InputError
 from include.fulltext.cluster import SearchCluster, Served
 from include.fulltext.deadline import ends_within
@@ -151,6 +152,21 @@ class DocumentSearch:
         def ask(client: Elasticsearch) -> list[DocumentWithScore]:
             (answer,) = self._cluster.ask(client, [(self._cluster.served(client, collection), body)])
             return hash_results(answer, collection, scores)[:top_k]
+
+        return self._cluster.within(ask)
+
+    def count(self, collection: str) -> int:
+        """How many documents ``collection`` serves.
+
+        Raises:
+            InputError: there is no such collection.
+            EmbsearchError: the cluster does not say.
+        """
+
+        def ask(client: Elasticsearch) -> int:
+            served = self._cluster.served(client, collection)
+            with translated(client, f"count {collection}"):
+                return int(client.count(index=served.generation)["count"])
 
         return self._cluster.within(ask)
 

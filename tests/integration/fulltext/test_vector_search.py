@@ -187,6 +187,47 @@ def test_a_collection_without_vectors_is_told_how_to_get_some(
     library: Library, served_minilm: TritonServer, url: str
 ) -> None:
     seed(library, DOCUMENTS)
-    expected = f"{library.collection} has no vectors.*document_vector_index"
+    expected = f"{library.collection} has no vectors.*`embsearch fulltext vectors --collection {library.collection}`"
     with runner(library, served_minilm, url, faults="soft") as vector, pytest.raises(InputError, match=expected):
         vector.search("boots", 3)
+
+
+@pytest.mark.parametrize("mode", ["vector", "hybrid"])
+def test_a_collection_that_does_not_exist_is_said_not_to(
+    library: Library, served_minilm: TritonServer, url: str, mode: str
+) -> None:
+    with (
+        runner(library, served_minilm, url, mode, collection="nope") as search,
+        pytest.raises(InputError, match="No collection 'nope' of documents is served"),
+    ):
+        search.search("boots", 3)
+
+
+def test_vectors_of_an_older_cut_are_an_error_that_says_what_to_run(
+    seeded: Library, served_minilm: TritonServer, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    seeded.index(rebuild=True, chunk_size=20)
+    expected = (
+        f"The vectors of {seeded.collection} are of an older cut .* fulltext vectors --collection {seeded.collection}`"
+    )
+    for filters in (None, {"chat_id": "a"}):
+        with runner(seeded, served_minilm, url) as vector, pytest.raises(ContractError, match=expected):
+            vector.search("boots", 3, filters)
+    with runner(seeded, served_minilm, url, faults="soft") as vector:
+        assert vector.search("boots", 3) == []
+    assert "vector search finds nothing, because it failed: None of the nearest 3 texts" in caplog.text
+    index_vectors(seeded, served_minilm, url, 2)
+    with runner(seeded, served_minilm, url) as vector:
+        assert vector.search("boots", 3)
+
+
+def test_when_few_texts_are_left_the_log_says_what_to_run_and_filters_are_no_reason(
+    seeded: Library, served_minilm: TritonServer, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    seeded.delete("copy", "shoes", "kettle")
+    with runner(seeded, served_minilm, url) as vector:
+        assert vector.search("boots", 3, {"chat_id": "nobody"}) == []
+        assert "older cut" not in caplog.text
+        assert ids(vector.search("boots", 3)) == ["tent"]
+    assert "Of the nearest 3 texts only 1 are found in documents" in caplog.text
+    assert "run `embsearch fulltext vectors --collection" in caplog.text
