@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from include.generations.counts import Counts
 from include.generations.shards import ShardManifest
 from include.generations.vectors import from_column, to_column
+from include.keywords.progress import Progress
 from include.keywords.reuse import KnownVectors
 from include.sources.build import Build
 from include.sources.plan import text_hash
 from include.triton.embedder import Embedder
 
 
-def embed_shard(build: Build, index: int, embedder: Embedder, known: KnownVectors) -> ShardManifest:
+def embed_shard(build: Build, index: int, embedder: Embedder, known: KnownVectors, progress: Progress) -> ShardManifest:
     """Take over the vectors of texts that are ``known``, embed the others, and write all of them as a part."""
     rows = build.rows(index)
     hashes = [text_hash(row.text) for row in rows]
@@ -28,7 +29,8 @@ def embed_shard(build: Build, index: int, embedder: Embedder, known: KnownVector
     reused = known.fill(hashes, vectors)
     looked_up = time.monotonic()
     todo = np.flatnonzero(~reused)
-    vectors[todo] = embedder.embed([rows[i].text for i in todo], "semantic")
+    progress.reused(len(rows) - len(todo))
+    vectors[todo] = embedder.embed([rows[i].text for i in todo], "semantic", on_rows=progress.embedded)
     seconds = {"reuse": looked_up - began, "embed": time.monotonic() - looked_up}
     table = pa.table(
         {

@@ -17,6 +17,7 @@ from include.generations.names import alias_of, run_key
 from include.generations.promotion import refuse_older, refuse_shrinking
 from include.generations.run import Run
 from include.keywords.parameters import VectorIndexParameters
+from include.keywords.progress import Progress
 from include.keywords.reuse import KnownVectors
 from include.keywords.vector_shards import blocks, embed_shard, reused_rows
 from include.settings import Settings
@@ -81,6 +82,8 @@ def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Count
     embedder = None
     known = None
     total = Counts()
+    shards = list(shards)
+    progress = Progress(sum(build.row_count(index) for index in shards if build.finished(index) is None))
     triton = TritonClient(parameters.kserve_url, batch_size=parameters.batch_size, concurrency=parameters.workers)
     with triton as client:
         for index in shards:
@@ -88,7 +91,7 @@ def run_shards(build: Build, shards: Iterable[int], settings: Settings) -> Count
             if manifest is None:
                 embedder = embedder or _embedder(client, build)
                 known = known if known is not None else _known_vectors(build, settings)
-                manifest = embed_shard(build, index, embedder, known)
+                manifest = embed_shard(build, index, embedder, known, progress)
                 log.info("shard %d/%d: %s", index + 1, build.input.shards, manifest.counts.as_dict())
             total += manifest.counts
     return total

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -60,7 +60,13 @@ class TritonClient:
         self._lookup = Lookup()
 
     def embed(
-        self, model: str, items: Sequence[Any], *, fingerprint: str | None = None, deadline_seconds: float | None = None
+        self,
+        model: str,
+        items: Sequence[Any],
+        *,
+        fingerprint: str | None = None,
+        deadline_seconds: float | None = None,
+        on_rows: Callable[[int], None] | None = None,
     ) -> Vectors:
         """The vectors ``[N, D]`` of ``items``, float32, in their order.
 
@@ -69,13 +75,14 @@ class TritonClient:
 
         All vectors of a call are of one version: that of ``fingerprint``, which may be served beside a newer one, or
         the present one. ``deadline_seconds`` bounds the whole call; without it each request has the client's.
+        ``on_rows`` is told the number of items of each request that was answered, in a thread of the client's.
 
         Raises:
             InputError: the model is not loaded, an item is not of its kind, or the server refuses the request.
             ServiceUnavailable: no server answered in time.
             ContractError: the vectors are not finite, of another dimension, or ``fingerprint`` is served nowhere.
         """
-        return self._loop.run(self._embed(model, items, fingerprint, deadline_seconds)).vectors
+        return self._loop.run(self._embed(model, items, fingerprint, deadline_seconds, on_rows=on_rows)).vectors
 
     async def aembed(
         self, model: str, items: Sequence[Any], *, fingerprint: str | None = None, deadline_seconds: float | None = None
@@ -139,6 +146,7 @@ class TritonClient:
         deadline_seconds: float | None,
         *,
         with_weights: bool = False,
+        on_rows: Callable[[int], None] | None = None,
     ) -> Embeddings:
         if isinstance(items, (str, bytes)):
             msg = f"embed() takes a list of items, not one text: {items[:60]!r}."
@@ -153,7 +161,9 @@ class TritonClient:
                 if wanted is None and len(batches) != 1:
                     wanted = (await self._served(model, None)).fingerprint
                 try:
-                    parts = await self._embed_batches(model, items, medium, batches, wanted, with_weights=with_weights)
+                    parts = await self._embed_batches(
+                        model, items, medium, batches, wanted, with_weights=with_weights, on_rows=on_rows
+                    )
                     return _in_order(parts, known.dimension, with_weights=with_weights)
                 except OtherModel:  # another was deployed meanwhile: all again with that one
                     if fingerprint is not None or (await self._served(model, None)).fingerprint == wanted:
@@ -168,6 +178,7 @@ class TritonClient:
         fingerprint: str | None,
         *,
         with_weights: bool,
+        on_rows: Callable[[int], None] | None,
     ) -> list[tuple[Rows, Answer]]:
         todo = iter(batches)
         done: list[tuple[Rows, Answer]] = []
@@ -177,6 +188,8 @@ class TritonClient:
                 inputs = encode(medium, [items[row] for row in rows])
                 request = Request.of(model, inputs, fingerprint=fingerprint, with_weights=with_weights)
                 done.append((rows, await self._infer(request)))
+                if on_rows:
+                    on_rows(len(rows))
 
         await together([work() for _ in range(min(self.concurrency, len(batches)))])
         return done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -86,7 +86,14 @@ class Embedder:
         """The key under which a text's vector in ``role`` may be used again."""
         return vector_fingerprint(self.fingerprint, getattr(self.spec.prefixes, role))
 
-    def embed(self, texts: Sequence[str], role: Role, *, deadline_seconds: float | None = None) -> Vectors:
+    def embed(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        *,
+        deadline_seconds: float | None = None,
+        on_rows: Callable[[int], None] | None = None,
+    ) -> Vectors:
         """The vectors ``[N, D]`` of ``texts`` in ``role``, float32; see :meth:`TritonClient.embed`.
 
         Raises:
@@ -96,7 +103,7 @@ class Embedder:
         """
         prefixed = self.spec.with_prefix(texts, role)
         return self.client.embed(
-            self.spec.name, prefixed, fingerprint=self.fingerprint, deadline_seconds=deadline_seconds
+            self.spec.name, prefixed, fingerprint=self.fingerprint, deadline_seconds=deadline_seconds, on_rows=on_rows
         )
 
     async def aembed(self, texts: Sequence[str], role: Role, *, deadline_seconds: float | None = None) -> Vectors:

@@ -224,3 +224,10 @@ def test_check_tells_what_is_served_and_that_meanings_are_near(triton_client: Tr
     assert check.p95_ms >= check.p50_ms > 0
     assert check.texts_per_second > 0
     assert check.meaningful
+
+
+def test_of_a_long_list_the_caller_is_told_how_many_are_done(triton_client: TritonClient) -> None:
+    told: list[int] = []
+    triton_client.embed("minilm", [f"tent {number}" for number in range(300)], on_rows=told.append)
+    assert len(told) > 1
+    assert sum(told) == 300

@@ -20,9 +20,7 @@ class Recorder(TritonClient):
     def served(self, model: str, *, fingerprint: str | None = None) -> ServedModel:
         return ServedModel(model, 1, "f" * 64, 768, 8192, "fp32", "onnxruntime", 256)
 
-    def embed(
-        self, model: str, items: Sequence[str], *, fingerprint: str | None = None, deadline_seconds: float | None = None
-    ) -> Vectors:
+    def embed(self, model: str, items: Sequence[str], *, fingerprint: str | None = None, **_: object) -> Vectors:
         self.asked.append((model, list(items), fingerprint))
         return np.zeros((len(items), 768), np.float32)
 
