@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from pydantic import SecretStr
 
-from include.settings import Settings, get_settings
+from include.settings import LOGINS, Settings, get_settings
 
 ELASTICSEARCH_CONNECTION = "elasticsearch_default"
 QDRANT_CONNECTION = "qdrant_default"
@@ -18,6 +18,12 @@ BACKUP_MYSQL_CONNECTION = "mysql_backup"
 IMAGES_MYSQL_CONNECTION = "mysql_images"
 IMAGES_STORE_CONNECTION = "images_store"
 REDIS_CONNECTION = "redis_default"
+
+SERVER_LOGINS = {
+    **LOGINS,
+    "qdrant_url": ("qdrant_api_key",),
+    "images_s3_endpoint": ("images_s3_key", "images_s3_secret"),
+}
 
 
 def settings_with_connections() -> Settings:
@@ -33,20 +39,23 @@ def settings_with_connections() -> Settings:
 def elasticsearch_settings(connection: Connection) -> dict[str, Any]:
     """Login or API key and TLS of an ``elasticsearch`` connection; extra: api_key, ca_certs, ssl_assert_fingerprint."""
     extra = connection.extra_dejson
-    return _given(
-        es_url=_url(connection),
+    given = _with_login(
+        "es_url",
+        _url(connection),
         es_user=connection.login,
-        es_password=connection.password and SecretStr(connection.password),
-        es_api_key=extra.get("api_key") and SecretStr(extra["api_key"]),
+        es_password=_secret(connection.password),
+        es_api_key=_secret(extra.get("api_key")),
         es_ca_certs=extra.get("ca_certs"),
         es_ssl_fingerprint=extra.get("ssl_assert_fingerprint"),
     )
+    if given.get("es_api_key"):  # one way to log in takes the place of the other
+        return {"es_user": None, "es_password": None, **given}
+    return {"es_api_key": None, **given} if given.get("es_password") else given
 
 
 def qdrant_settings(connection: Connection) -> dict[str, Any]:
     """URL and API key (the password) of a connection to a Qdrant server."""
-    key = connection.password and SecretStr(connection.password)
-    return _given(qdrant_url=_url(connection), qdrant_api_key=key)
+    return _with_login("qdrant_url", _url(connection), qdrant_api_key=_secret(connection.password))
 
 
 def mysql_settings(connection: Connection) -> dict[str, Any]:
@@ -67,41 +76,44 @@ def images_mysql_settings(connection: Connection) -> dict[str, Any]:
 def images_store_settings(connection: Connection) -> dict[str, Any]:
     """Key (login) and secret (password) of an ``aws`` connection; extra: ``endpoint_url``, ``region_name``."""
     extra = connection.extra_dejson
-    return _given(
-        images_s3_key=connection.login and SecretStr(connection.login),
-        images_s3_secret=connection.password and SecretStr(connection.password),
-        images_s3_endpoint=extra.get("endpoint_url"),
-        images_s3_region=extra.get("region_name"),
-    )
+    region = {"images_s3_region": extra["region_name"]} if extra.get("region_name") else {}
+    login = {"images_s3_key": _secret(connection.login), "images_s3_secret": _secret(connection.password)}
+    return _with_login("images_s3_endpoint", extra.get("endpoint_url"), **login) | region
 
 
 def redis_settings(connection: Connection) -> dict[str, Any]:
     """Host, port, login of a ``redis`` connection; extra: ``db``, ``ssl``, ``ssl_ca_certs``."""
     extra = connection.extra_dejson
     scheme = "rediss" if str(extra.get("ssl", "")).lower() in {"true", "1"} else "redis"
+    url = f"{scheme}://{connection.host}:{connection.port or 6379}/{extra.get('db') or 0}"
     return _with_login(
-        connection,
-        "redis",
-        url=f"{scheme}://{connection.host}:{connection.port or 6379}/{extra.get('db') or 0}",
-        ca_certs=extra.get("ssl_ca_certs"),
+        "redis_url",
+        url if connection.host else None,
+        redis_user=connection.login,
+        redis_password=_secret(connection.password),
+        redis_ca_certs=extra.get("ssl_ca_certs"),
     )
 
 
 def _of_mysql(connection: Connection, prefix: str) -> dict[str, Any]:
     database = connection.schema or Settings.model_fields[f"{prefix}_url"].default.rpartition("/")[2]
-    return _with_login(
-        connection,
-        prefix,
-        url=f"mysql://{connection.host}:{connection.port or 3306}/{database}",
-        ca_certs=connection.extra_dejson.get("ssl_ca"),
-    )
+    url = f"mysql://{connection.host}:{connection.port or 3306}/{database}"
+    login = {
+        f"{prefix}_user": connection.login,
+        f"{prefix}_password": _secret(connection.password),
+        f"{prefix}_ca_certs": connection.extra_dejson.get("ssl_ca"),
+    }
+    return _with_login(f"{prefix}_url", url if connection.host else None, **login)
 
 
-def _with_login(connection: Connection, prefix: str, *, url: str, ca_certs: str | None) -> dict[str, Any]:
-    """A server and its login; a host brings its own login or none, so that no server gets that of another."""
-    password = connection.password and SecretStr(connection.password)
-    login = {f"{prefix}_user": connection.login, f"{prefix}_password": password, f"{prefix}_ca_certs": ca_certs}
-    return {f"{prefix}_url": url, **login} if connection.host else _given(**login)
+def _with_login(url_name: str, url: str | None, **login: Any) -> dict[str, Any]:
+    """A server and its login; a server brings its own login or none, so that no server gets that of another."""
+    given = {name: value for name, value in login.items() if value}
+    return {url_name: url, **dict.fromkeys(SERVER_LOGINS[url_name]), **given} if url else given
+
+
+def _secret(text: str | None) -> SecretStr | None:
+    return SecretStr(text) if text else None
 
 
 _READERS: dict[str, Callable[[Connection], dict[str, Any]]] = {
@@ -128,7 +140,3 @@ def _url(connection: Connection) -> str | None:
     port = f":{connection.port}" if connection.port else ""
     scheme = connection.schema or "http"
     return ",".join(f"{scheme}://{host.strip()}{port}" for host in connection.host.split(","))
-
-
-def _given(**values: Any) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value}

@@ -1,18 +1,24 @@
-"""What Airflow connections say about servers of tables and playlists."""
+"""What Airflow connections say about servers, and that no server gets the login of another."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from airflow.sdk import Connection
 
+from include.elastic.connection import EsConnection
 from include.settings import Settings
 from search_ops.connections import (
+    _READERS,
+    SERVER_LOGINS,
     backup_mysql_settings,
+    elasticsearch_settings,
     images_mysql_settings,
     images_store_settings,
     mysql_settings,
+    qdrant_settings,
     redis_settings,
 )
 
@@ -46,12 +52,48 @@ def test_port_and_database_are_the_documented_ones_where_they_are_left_out() -> 
     assert found.backup_mysql_url == "mysql://db:3306/music_backup"
 
 
-def test_a_server_never_gets_the_login_of_another_one() -> None:
-    here = Settings(mysql_user="local", mysql_password="local")  # type: ignore[arg-type]
-    elsewhere = here.model_copy(
-        update=mysql_settings(Connection(conn_id="mysql_default", conn_type="mysql", host="db"))
-    )
-    assert (elsewhere.mysql_user, elsewhere.mysql_password) == (None, None)
+KINDS = {
+    "es_url": (elasticsearch_settings, {"host": "staging", "port": 9200}),
+    "qdrant_url": (qdrant_settings, {"host": "staging", "port": 6333}),
+    "mysql_url": (mysql_settings, {"host": "staging"}),
+    "backup_mysql_url": (backup_mysql_settings, {"host": "staging"}),
+    "images_mysql_url": (images_mysql_settings, {"host": "staging"}),
+    "images_s3_endpoint": (images_store_settings, {"extra": '{"endpoint_url": "http://staging:9000"}'}),
+    "redis_url": (redis_settings, {"host": "staging"}),
+}
+
+
+def test_every_server_with_a_login_is_looked_at_below() -> None:
+    assert KINDS.keys() == SERVER_LOGINS.keys()
+    assert {settings_of for settings_of, _ in KINDS.values()} == set(_READERS.values())
+
+
+@pytest.mark.parametrize("url", KINDS)
+def test_a_server_never_gets_the_login_of_another_one(url: str) -> None:
+    settings_of, server = KINDS[url]
+    here = Settings(**dict.fromkeys(SERVER_LOGINS[url], "prod"))
+    told = settings_of(Connection(conn_id="staging", conn_type="generic", **server))
+    elsewhere = Settings(**{**here.model_dump(), **told})
+    assert "staging" in getattr(elsewhere, url)
+    assert {name: getattr(elsewhere, name) for name in SERVER_LOGINS[url]} == dict.fromkeys(SERVER_LOGINS[url])
+
+
+@pytest.mark.parametrize(
+    ("here", "given", "expected"),
+    [
+        ({"es_api_key": "prod"}, {"login": "me", "password": "pw"}, ("me", "pw", None)),
+        ({"es_api_key": "prod"}, {"host": "staging", "login": "me", "password": "pw"}, ("me", "pw", None)),
+        ({"es_user": "prod", "es_password": "prod"}, {"extra": '{"api_key": "key"}'}, (None, None, "key")),
+        ({"es_user": "prod", "es_password": "prod"}, {"password": "pw"}, ("prod", "pw", None)),
+        ({"es_api_key": "prod"}, {"host": "staging"}, (None, None, None)),
+    ],
+)
+def test_one_way_to_log_in_to_elasticsearch_takes_the_place_of_the_other(
+    here: dict[str, Any], given: dict[str, Any], expected: tuple[str | None, ...]
+) -> None:
+    told = elasticsearch_settings(Connection(conn_id="elasticsearch_default", conn_type="elasticsearch", **given))
+    connection = EsConnection.from_settings(Settings(**{**Settings(**here).model_dump(), **told}))
+    assert (connection.user, connection.password, connection.api_key) == expected
 
 
 def test_a_connection_without_a_host_brings_its_login_alone() -> None:
