@@ -9,7 +9,7 @@ from include.errors import InputError
 from include.fulltext.documents import Columns, Found, SetAside
 from include.fulltext.files import FILE_KINDS, read_file
 from include.fulltext.folder import files_below
-from include.settings import PROJECT_ROOT
+from include.sources.roots import check_input
 
 
 def read_documents(path: str | Path, columns: Columns, *, max_bytes: int) -> Iterator[Found]:
@@ -19,9 +19,10 @@ def read_documents(path: str | Path, columns: Columns, *, max_bytes: int) -> Ite
     there is set aside, see :func:`files_below`.
 
     Raises:
+        NotAllowed: runs may not read there.
         InputError: there is no such file or folder, nothing in it is a document, or a column is missing.
     """
-    root = Path(path) if Path(path).is_absolute() else PROJECT_ROOT / path
+    root = check_input(path)
     if root.is_file():
         yield from read_file(root, root.name, columns, max_bytes=max_bytes)
         return

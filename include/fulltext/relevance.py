@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import InputError
-from include.settings import PROJECT_ROOT
+from include.sources.roots import check_input
 
 HIGHEST_GRADE = 10  # the gain is 2 ** grade - 1
 
@@ -43,9 +43,10 @@ def read_relevance_set(path: str | Path) -> RelevanceSet:
     Other keys are for its readers. A relative path starts at the project's root.
 
     Raises:
+        NotAllowed: runs may not read there.
         InputError: there is no such file, it has no query, or a line cannot be used.
     """
-    file = Path(path) if Path(path).is_absolute() else PROJECT_ROOT / path
+    file = check_input(path)
     try:
         raw = file.read_bytes()
         lines = raw.decode("utf-8").split("\n")

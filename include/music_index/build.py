@@ -19,7 +19,7 @@ from include.faiss_index.training import Trained
 from include.faiss_index.versions import Alone, IndexFolder
 from include.generations.run import Run
 from include.generations.vectors import VectorRows
-from include.music_index.folders import BAD_ROWS, index_folder, training_folder
+from include.music_index.folders import BAD_ROWS, index_folder, training_input
 from include.music_index.interval import Interval, interval_of
 from include.music_index.parameters import FaissBuildParameters
 from include.music_index.set_aside import setting_aside
@@ -45,7 +45,7 @@ def build(kind: IndexType, parameters: FaissBuildParameters, run: Run, settings:
         SetupError: no space is left.
     """
     kind = sized(kind, parameters.dimension)
-    trained = Trained.load(training_folder(kind, settings, parameters.input))
+    trained = Trained.load(training_input(kind, settings, parameters.input))
     if trained.recipe.dimension != kind.dimension:
         msg = (
             f"The training of {kind.name} has {trained.recipe.dimension} dimensions, {kind.dimension} are asked for: "

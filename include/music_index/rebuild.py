@@ -8,7 +8,7 @@ from typing import Any
 from include.catalog.index_types import IndexType
 from include.generations.run import Run
 from include.music_index.build import check_not_back, filled
-from include.music_index.folders import index_folder, training_folder
+from include.music_index.folders import index_folder, training_output
 from include.music_index.parameters import FaissRebuildParameters
 from include.music_index.train import sized, trained_on
 from include.mysql.embedding_table import open_embedding_table
@@ -32,6 +32,6 @@ def rebuild(kind: IndexType, parameters: FaissRebuildParameters, run: Run, setti
     with folder.alone("faiss_rebuild") as alone, open_embedding_table(settings, kind) as table:
         check_not_back(folder, run, force=parameters.force)
         trained = trained_on(table, parameters, run.date, settings)
-        trained.save(training_folder(kind, settings))
+        trained.save(training_output(kind, settings))
         found = filled(kind, alone, table, trained, run=run, settings=settings, min_share=parameters.min_share)
     return found | {"seconds": found["seconds"] | {"wall": round(time.monotonic() - began, 2)}}

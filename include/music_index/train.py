@@ -15,7 +15,7 @@ from include.faiss_index.training import Trained
 from include.faiss_index.training import train as train_index
 from include.generations.run import Run
 from include.generations.vectors import VectorRows
-from include.music_index.folders import training_folder
+from include.music_index.folders import training_output
 from include.music_index.parameters import FaissRebuildParameters, FaissTrainParameters
 from include.mysql.embedding_table import EmbeddingTable, open_embedding_table
 from include.settings import Settings
@@ -38,7 +38,7 @@ def train(kind: IndexType, parameters: FaissTrainParameters, run: Run, settings:
     kind = sized(kind, parameters.dimension)
     with open_embedding_table(settings, kind) as table:
         trained = trained_on(table, parameters, run.date, settings)
-    path = trained.save(training_folder(kind, settings, parameters.output))
+    path = trained.save(training_output(kind, settings, parameters.output))
     log.info("%s: trained as %s in %.1f s: %s", kind.name, trained.recipe.key, trained.seconds, path)
     return {
         "type": kind.name, **_shape(trained), "file": str(path),

@@ -102,8 +102,12 @@ class Allowed:
             InputError: a store is neither ``file://`` nor ``s3://``.
         """
         stores = cls._of_stores(settings.images_stores, "EMBSEARCH_IMAGES_STORES")
-        roots = [PROJECT_ROOT / root for root in _listed(settings.images_roots)]
-        return cls((*stores.folders, *roots), stores.prefixes)
+        return cls((*stores.folders, *cls.below(settings.images_roots).folders), stores.prefixes)
+
+    @classmethod
+    def below(cls, roots: str) -> Self:
+        """Local folders by commas; a relative one starts at the project's root."""
+        return cls(tuple(PROJECT_ROOT / root for root in _listed(roots)), ())
 
     @classmethod
     def temporary(cls, settings: Settings) -> Self:

@@ -23,3 +23,8 @@ class Places:
     def cache_folder(self) -> Path:
         """Where downloads are kept."""
         return self.cache_dir or self.local_dir / "cache"
+
+    @property
+    def documents_dir(self) -> Path:
+        """Where the files of each collection of documents are: the texts of its chunks, and notes."""
+        return self.state_dir / "documents"

@@ -17,6 +17,11 @@ class Runs:
     products: str = "data/products_400k.txt"
     daily_products: str = "data/daily/products_{date}.txt"  # {date} is the run's day, YYYY-MM-DD
 
+    # Folders by commas. Where they are set, runs read inputs and write to other folders only below them: who may start
+    # a run names paths freely, on the command line as well as in a trigger form.
+    input_roots: str = ""
+    output_roots: str = ""
+
     # What is served under which name.
     model: str = "ruri_v3"
     catalogue: AbsolutePath | None = None  # models of yours beside those shipped: see docs/models.md

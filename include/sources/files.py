@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from include.errors import InputError
-from include.settings import PROJECT_ROOT
+from include.sources.roots import check_input
 from include.sources.rows import Row, Unusable, read_text
 
 _PARQUET_MAGIC = b"PAR1"
@@ -51,9 +51,10 @@ def find_input(path: str | Path) -> Path:
     """The file that a parameter means; a relative path starts at the project's root.
 
     Raises:
+        NotAllowed: runs may not read there.
         InputError: there is no such file, it is not a file, or it is empty.
     """
-    found = Path(path) if Path(path).is_absolute() else PROJECT_ROOT / path
+    found = check_input(path)
     if found.is_dir():
         msg = f"Input file {found} is a folder. Give a file in it."
         raise InputError(msg)

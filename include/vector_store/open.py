@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from include.errors import InputError
 from include.settings import PROJECT_ROOT, Settings
+from include.sources.roots import check_output
 from include.vector_store.protocol import KeywordStore
 
 FORMS = "edge:<folder>, exact:<folder>, http(s)://<host>:<port> of a Qdrant server, or :memory:"
@@ -48,9 +49,14 @@ def store_of(settings: Settings, url: str) -> KeywordStore:
     """The back end that ``url`` names; the settings' API key goes to the settings' own server only.
 
     Raises:
+        NotAllowed: another folder than the settings' own, where runs may not write.
         InputError: the URL has none of the known forms.
     """
-    return open_store(url, api_key=settings.qdrant_api_key if url == settings.qdrant_url else None)
+    ours = url == settings.qdrant_url
+    scheme, _, folder = url.partition(":")
+    if not ours and scheme in {"edge", "exact"}:
+        check_output(_folder(folder))
+    return open_store(url, api_key=settings.qdrant_api_key if ours else None)
 
 
 def _folder(text: str) -> Path:

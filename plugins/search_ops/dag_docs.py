@@ -13,7 +13,11 @@ from airflow.dag_processing.dagbag import DagBag
 from include.settings import PROJECT_ROOT, Settings, get_settings
 
 TARGET = PROJECT_ROOT / "docs" / "dags.md"
-HEAD = "# DAG reference\n\nGenerated from the DAG files by `make docs`; edit those.\n"
+HEAD = """# DAG reference
+
+Generated from the DAG files by `make docs`; edit those. Which paths their forms may name is set by
+`EMBSEARCH_INPUT_ROOTS` and `EMBSEARCH_OUTPUT_ROOTS`: see [the rules](architecture.md#rules-worth-knowing).
+"""
 
 
 def render(folder: Path) -> str:

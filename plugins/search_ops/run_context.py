@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.generations.names import run_key
 from include.generations.run import Run
 from include.parameters import Parameters
-from include.settings import PROJECT_ROOT, Settings, get_settings
+from include.settings import Settings, get_settings
 from search_ops.forms import filled
 
 P = TypeVar("P", bound=Parameters)
@@ -33,9 +33,30 @@ def day_of(context: Mapping[str, Any]) -> str:
 
 
 def skip_without(path: str, day: str, *, what: str = "input") -> None:
-    """Skip the run when there is nothing at ``path`` for its day; a relative path starts at the project's root."""
-    if not (PROJECT_ROOT / path).exists():
-        msg = f"No {what} for {day}: {PROJECT_ROOT / path} does not exist. Nothing to do."
+    """Skip the run when there is nothing at ``path`` for its day; a relative path starts at the project's root.
+
+    Raises:
+        NotAllowed: runs may not read there.
+    """
+    from include.sources.roots import check_input  # noqa: PLC0415 — a DAG file must parse quickly
+
+    if not (found := check_input(path)).exists():
+        msg = f"No {what} for {day}: {found} does not exist. Nothing to do."
+        raise AirflowSkipException(msg)
+
+
+def skip_foreign(context: Mapping[str, Any], parameters: Parameters, follows: Sequence[str]) -> None:
+    """Skip a run all of whose asset events differ from ``parameters`` in one of the names in ``follows``."""
+    for extra in (extras := event_extras(context)):
+        others = [name for name in follows if name in extra and extra[name] != getattr(parameters, name)]
+        if not others:
+            return
+    if extras:
+        name = others[0]
+        msg = (
+            f"The event is about {name} {extra[name]!r}, this DAG keeps {getattr(parameters, name)!r} fresh. "
+            f"Nothing to do. To switch, set EMBSEARCH_{name.upper()} or run it by hand."
+        )
         raise AirflowSkipException(msg)
 
 
@@ -46,15 +67,17 @@ def run_of(context: Mapping[str, Any]) -> Run:
     return Run(run_key("airflow", dag_run.dag_id, dag_run.run_id), run_date(context), start=start)
 
 
-def parameters_of(context: Mapping[str, Any], kind: type[P], *, settings: Settings) -> P:
-    """The run's checked parameters.
+def parameters_of(
+    context: Mapping[str, Any], kind: type[P], *, settings: Settings, given: Mapping[str, Any] | None = None
+) -> P:
+    """The run's checked parameters; those that were ``given`` to the task take the place of the form's defaults.
 
     A server's URL that nobody changed means the server of ``settings``, which know the Airflow connections.
 
     Raises:
         InputError: an unknown name or a value out of bounds.
     """
-    (found,) = _parameters(context, kind, settings, [{}])
+    (found,) = _parameters(context, kind, settings, [given or {}])
     return found
 
 

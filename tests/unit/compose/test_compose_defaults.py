@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from include.fulltext.places import vector_defaults
+from include.objects.locations import Allowed
 from include.parameters import Parameters
 from include.settings import PREFIX, PROJECT_ROOT, Settings, get_settings
 from tests.unit.compose.composition import embsearch, inside, mounted, runs_our_code, settings_of
@@ -59,6 +60,22 @@ def test_every_default_input_is_mounted_or_in_the_image(
     assert inputs <= {name for name, _ in paths}
     folders = (*mounted(worker), *IN_THE_IMAGE)
     assert [found for found in paths if not any(found[1].is_relative_to(folder) for folder in folders)] == []
+
+
+def test_forms_lead_to_no_file_but_inputs_and_write_nowhere_but_to_a_folder_of_their_own(
+    bare_settings: None, services: dict[str, dict[str, Any]]
+) -> None:
+    for process in ("airflow-worker", "airflow-triggerer"):
+        settings = settings_of(services[process])
+        inputs, outputs = Allowed.below(settings.input_roots), Allowed.below(settings.output_roots)
+        named = [settings.keywords, settings.products, settings.daily_products, settings.documents]
+        assert all(inputs.holds(inside(path)) for path in (*named, settings.fulltext_relevance))
+        assert all(inputs.holds(folder) for folder in outputs.folders)  # what faiss_train writes, faiss_build reads
+        secrets = (Path("/var/lib/embsearch/auth"), settings.model_repository, Path("/etc/embsearch"), Path("/proc"))
+        assert not any(allowed.holds(path) for allowed in (inputs, outputs) for path in secrets)
+        (output,) = outputs.folders
+        assert output.is_relative_to(settings.state_dir)
+        assert output != settings.state_dir
 
 
 def test_every_default_index_is_one_that_the_role_lets_tasks_fill(bare_settings: None) -> None:
