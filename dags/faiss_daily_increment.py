@@ -33,14 +33,8 @@ from include.music_index.parameters import FaissIncrementParameters
 from search_ops.assets import FAISS_DRIFT, FAISS_INDEX
 from search_ops.defaults import DEFAULT_ARGS, POOL_MYSQL
 from search_ops.forms import form
-from search_ops.operators.faiss import (
-    NAME,
-    FaissAnnounceOperator,
-    FaissDriftOperator,
-    FaissIncrementOperator,
-    FaissReportOperator,
-    FaissTypesOperator,
-)
+from search_ops.operators.faiss import FaissDriftOperator, FaissIncrementOperator, FaissTypesOperator
+from search_ops.operators.index_types import NAME, IndexAnnounceOperator, IndexReportOperator
 
 with DAG(
     "faiss_daily_increment",
@@ -57,6 +51,6 @@ with DAG(
     types = FaissTypesOperator(task_id="types", form=FaissIncrementParameters)
     tasks = FaissIncrementOperator.partial(task_id="increment", pool=POOL_MYSQL, map_index_template=NAME)
     increment = tasks.expand(type_name=types.output)
-    FaissAnnounceOperator(task_id="announce", results=increment.output, outlets=[FAISS_INDEX])
+    IndexAnnounceOperator(task_id="announce", results=increment.output, outlets=[FAISS_INDEX])
     FaissDriftOperator(task_id="drift", results=increment.output, outlets=[FAISS_DRIFT])
-    FaissReportOperator(task_id="report", types=types.output, results=increment.output)
+    IndexReportOperator(task_id="report", names=types.output, results=increment.output)

@@ -20,13 +20,8 @@ from include.music_index.parameters import FaissRebuildParameters
 from search_ops.assets import FAISS_DRIFT, FAISS_INDEX
 from search_ops.defaults import DEFAULT_ARGS, POOL_MYSQL
 from search_ops.forms import form
-from search_ops.operators.faiss import (
-    NAME,
-    FaissAnnounceOperator,
-    FaissRebuildOperator,
-    FaissReportOperator,
-    FaissTypesOperator,
-)
+from search_ops.operators.faiss import FaissRebuildOperator, FaissTypesOperator
+from search_ops.operators.index_types import NAME, IndexAnnounceOperator, IndexReportOperator
 
 with DAG(
     "faiss_rebuild",
@@ -41,5 +36,5 @@ with DAG(
     types = FaissTypesOperator(task_id="types", form=FaissRebuildParameters)
     tasks = FaissRebuildOperator.partial(task_id="rebuild", pool=POOL_MYSQL, map_index_template=NAME)
     rebuild = tasks.expand(type_name=types.output)
-    FaissAnnounceOperator(task_id="announce", results=rebuild.output, outlets=[FAISS_INDEX])
-    FaissReportOperator(task_id="report", types=types.output, results=rebuild.output)
+    IndexAnnounceOperator(task_id="announce", results=rebuild.output, outlets=[FAISS_INDEX])
+    IndexReportOperator(task_id="report", names=types.output, results=rebuild.output)

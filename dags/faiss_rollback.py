@@ -24,13 +24,8 @@ from include.music_index.parameters import FaissRollbackParameters
 from search_ops.assets import FAISS_INDEX
 from search_ops.defaults import DEFAULT_ARGS
 from search_ops.forms import form
-from search_ops.operators.faiss import (
-    NAME,
-    FaissAnnounceOperator,
-    FaissReportOperator,
-    FaissRollbackOperator,
-    FaissTypesOperator,
-)
+from search_ops.operators.faiss import FaissRollbackOperator, FaissTypesOperator
+from search_ops.operators.index_types import NAME, IndexAnnounceOperator, IndexReportOperator
 
 with DAG(
     "faiss_rollback",
@@ -44,5 +39,5 @@ with DAG(
 ):
     types = FaissTypesOperator(task_id="types", form=FaissRollbackParameters)
     rollback = FaissRollbackOperator.partial(task_id="rollback", map_index_template=NAME).expand(type_name=types.output)
-    FaissAnnounceOperator(task_id="announce", results=rollback.output, outlets=[FAISS_INDEX])
-    FaissReportOperator(task_id="report", types=types.output, results=rollback.output)
+    IndexAnnounceOperator(task_id="announce", results=rollback.output, outlets=[FAISS_INDEX])
+    IndexReportOperator(task_id="report", names=types.output, results=rollback.output)

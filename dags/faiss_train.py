@@ -18,7 +18,8 @@ from airflow.sdk import DAG
 from include.music_index.parameters import FaissTrainParameters
 from search_ops.defaults import DEFAULT_ARGS, POOL_MYSQL
 from search_ops.forms import form
-from search_ops.operators.faiss import NAME, FaissReportOperator, FaissTrainOperator, FaissTypesOperator
+from search_ops.operators.faiss import FaissTrainOperator, FaissTypesOperator
+from search_ops.operators.index_types import NAME, IndexReportOperator
 
 with DAG(
     "faiss_train",
@@ -33,4 +34,4 @@ with DAG(
     types = FaissTypesOperator(task_id="types", form=FaissTrainParameters)
     tasks = FaissTrainOperator.partial(task_id="train", pool=POOL_MYSQL, map_index_template=NAME)
     train = tasks.expand(type_name=types.output)
-    FaissReportOperator(task_id="report", types=types.output, results=train.output)
+    IndexReportOperator(task_id="report", names=types.output, results=train.output)

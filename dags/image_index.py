@@ -7,8 +7,9 @@ Embeds the images of the database and serves an index of each type, `normal` and
 served as one. Servers follow it within seconds, with no restart.
 
 Runs every day at 03:30 Asia/Seoul once it is switched on, by hand with the form, by `POST /index/rebuild`, and when a
-new version of its model is served. Embeddings of unchanged images are used again; when nothing has changed nothing new
-is served. Images whose file is missing or broken are counted, and listed in `missing_images.jsonl` beside the versions.
+new version of its model is served; of another model's, all tasks are skipped. Embeddings of unchanged images are used
+again; when nothing has changed nothing new is served. Images whose file is missing or broken are counted, and listed
+in `missing_images.jsonl` beside the versions.
 
 **When it fails:** the versions served before go on. The last task names the types that failed; read the logs of their
 tasks, mend the cause, clear them. What was embedded until then is not embedded again. Too many images without a usable
@@ -24,8 +25,8 @@ from include.images.parameters import ImageIndexParameters
 from search_ops.assets import IMAGE_INDEX, SERVED_MODEL
 from search_ops.defaults import DEFAULT_ARGS, POOL_TRITON
 from search_ops.forms import form
-from search_ops.operators.faiss import NAME, FaissAnnounceOperator, FaissReportOperator
 from search_ops.operators.images import ImageBuildOperator, ImageTypesOperator
+from search_ops.operators.index_types import NAME, IndexAnnounceOperator, IndexReportOperator
 
 with DAG(
     "image_index",
@@ -44,5 +45,5 @@ with DAG(
     types = ImageTypesOperator(task_id="types")
     tasks = ImageBuildOperator.partial(task_id="build", pool=POOL_TRITON, map_index_template=NAME)
     build = tasks.expand(type_name=types.output)
-    FaissAnnounceOperator(task_id="announce", results=build.output, outlets=[IMAGE_INDEX])
-    FaissReportOperator(task_id="report", types=types.output, results=build.output)
+    IndexAnnounceOperator(task_id="announce", results=build.output, outlets=[IMAGE_INDEX])
+    IndexReportOperator(task_id="report", names=types.output, results=build.output)

@@ -14,12 +14,8 @@ from include.errors import FatalError
 from include.music_index.parameters import FaissRebuildParameters
 from include.settings import Settings
 from search_ops.assets import FAISS_DRIFT, FAISS_INDEX
-from search_ops.operators.faiss import (
-    FaissAnnounceOperator,
-    FaissDriftOperator,
-    FaissReportOperator,
-    FaissTypesOperator,
-)
+from search_ops.operators.faiss import FaissDriftOperator, FaissTypesOperator
+from search_ops.operators.index_types import IndexAnnounceOperator, IndexReportOperator
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 
@@ -57,7 +53,7 @@ def drift_operator(results: list[dict[str, Any]], **settings: Any) -> FaissDrift
 
 def test_only_what_was_published_is_announced_and_seven_types_with_all_there_is_to_tell_stay_below_4_kib() -> None:
     results = [found(name, alerts=[LONG, LONG, LONG]) for name in INDEX_TYPES]
-    operator = FaissAnnounceOperator(task_id="announce", results=results, outlets=[FAISS_INDEX])
+    operator = IndexAnnounceOperator(task_id="announce", results=results, outlets=[FAISS_INDEX])
     task = context()
     extra = operator.execute(task)
     assert len(json.dumps(extra).encode()) < 4096
@@ -70,7 +66,7 @@ def test_only_what_was_published_is_announced_and_seven_types_with_all_there_is_
 @pytest.mark.parametrize("results", [[], [found("song", "unchanged")]])
 def test_when_nothing_is_new_nobody_is_told(results: list[dict[str, Any]]) -> None:
     with pytest.raises(AirflowSkipException, match="nobody is told"):
-        FaissAnnounceOperator(task_id="announce", results=results, outlets=[FAISS_INDEX]).execute(context())
+        IndexAnnounceOperator(task_id="announce", results=results, outlets=[FAISS_INDEX]).execute(context())
 
 
 def test_drift_is_a_red_task_or_causes_a_rebuild_where_the_settings_ask_for_it() -> None:
@@ -90,12 +86,12 @@ def test_drift_is_a_red_task_or_causes_a_rebuild_where_the_settings_ask_for_it()
 
 
 def test_the_last_task_fails_with_the_names_of_the_types_that_are_missing() -> None:
-    report = FaissReportOperator(task_id="report", results=[found("song")], types=["song", "artist", "album_name"])
+    report = IndexReportOperator(task_id="report", results=[found("song")], names=["song", "artist", "album_name"])
     with pytest.raises(FatalError, match=r"2 of 3 index types failed: artist, album_name. The others are done"):
         report.execute(context())
-    report.types = ["song"]
+    report.names = ["song"]
     assert report.execute(context()) == {"song": {"outcome": "published", "rows": 123_456_789}}
-    report.types = None
+    report.names = None
     with pytest.raises(FatalError, match="first task failed"):
         report.execute(context())
 

@@ -1,8 +1,8 @@
-"""Tasks over the FAISS indexes: one for each index type, and those that gather what became of them."""
+"""Tasks over the FAISS indexes of the music."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -10,12 +10,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.music_index import parameters as forms
 from search_ops.operators.build import SearchOperator
+from search_ops.operators.gather import GatherOperator
+from search_ops.operators.index_types import IndexTypeOperator, cut
 from search_ops.run_context import parameters_of, parameters_of_each, run_of, tell
-
-NAME = "{{ task.type_name }}"  # of a mapped task, in place of its number
-
-TOLD_ALERTS = 2  # of a type, in an event
-TOLD_LETTERS = 120
 
 
 class FaissTypesOperator(SearchOperator):
@@ -34,19 +31,11 @@ class FaissTypesOperator(SearchOperator):
         return list(dict.fromkeys(kind.name for each in asked for kind in forms.types_of(each)))
 
 
-class FaissTypeOperator(SearchOperator):
-    """Do the subclass's job for one index type.
-
-    :param type_name: of the index type.
-    """
+class FaissTypeOperator(IndexTypeOperator):
+    """Do the subclass's job for one index type."""
 
     job: ClassVar[str]  # module and function: "include.music_index.train.train"
     form: ClassVar[type[forms.TypeParameters]]
-    template_fields = ("type_name",)
-
-    def __init__(self, *, type_name: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.type_name = type_name
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the figures."""
@@ -95,33 +84,7 @@ class FaissRollbackOperator(FaissTypeOperator):
     form = forms.FaissRollbackParameters
 
 
-class FaissGatherOperator(SearchOperator):
-    """Base of what works with the figures of all types that have succeeded.
-
-    :param results: what the tasks of the types returned.
-    """
-
-    template_fields: Sequence[str] = ("results",)
-
-    def __init__(self, *, results: Any, **kwargs: Any) -> None:
-        super().__init__(trigger_rule="all_done", **kwargs)
-        self.results = results
-
-
-class FaissAnnounceOperator(FaissGatherOperator):
-    """Tell who depends on the indexes which versions are served now; skipped when none of them is new."""
-
-    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the figures that go with the asset event."""
-        published = [found for found in self.results if found["outcome"] == "published"]
-        if not published:
-            raise AirflowSkipException("No index has changed, so nobody is told.")
-        extra = {"types": {found["type"]: _told(found) for found in published}}
-        tell(context, self.outlets, extra)
-        return extra
-
-
-class FaissDriftOperator(FaissGatherOperator):
+class FaissDriftOperator(GatherOperator):
     """Cause a rebuild of the types that have drifted, where the settings ask for that; else fail with what was found.
 
     A red task is the alert: the run says why it failed, while all of its versions are served.
@@ -134,46 +97,17 @@ class FaissDriftOperator(FaissGatherOperator):
         alerts = {found["type"]: found["drift"]["alerts"] for found in self.results if found["drift"]["alerts"]}
         if not alerts:
             raise AirflowSkipException("No index has drifted.")
+        told = "; ".join(f"{name}: {', '.join(each)}" for name, each in alerts.items())
         if not self.settings.faiss_rebuild_on_drift:
-            told = "; ".join(f"{name}: {', '.join(each)}" for name, each in alerts.items())
             msg = (
                 f"Drift: {told}. All versions are served. Run faiss_rebuild for these types, or set "
                 "EMBSEARCH_FAISS_REBUILD_ON_DRIFT=true to have that done."
             )
             raise FatalError(msg)
-        extra = {"type": ",".join(alerts), "alerts": {name: _cut(each) for name, each in alerts.items()}}
+        self.log.warning("Drift: %s. All versions are served; faiss_rebuild follows for these types.", told)
+        extra = {"type": ",".join(alerts), "alerts": {name: cut(each) for name, each in alerts.items()}}
         tell(context, self.outlets, extra)
         return extra
-
-
-class FaissReportOperator(FaissGatherOperator):
-    """The last task of a run: fails when a type failed, and says which.
-
-    :param types: the names of all types of the run; None when they could not be told.
-    """
-
-    template_fields = ("results", "types")
-
-    def __init__(self, *, types: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.types = types
-
-    def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Return a line of figures for each type."""
-        from include.errors import FatalError  # noqa: PLC0415
-
-        found = {each["type"]: each for each in self.results}
-        for name, each in found.items():
-            self.log.info("%s: %s", name, each)
-        if self.types is None:
-            raise FatalError("The run's first task failed: see its log.")
-        if failed := [name for name in self.types if name not in found]:
-            msg = (
-                f"{len(failed)} of {len(self.types)} index types failed: {', '.join(failed)}. The others are done. "
-                "Read the logs of their tasks, mend the cause, clear those tasks."
-            )
-            raise FatalError(msg)
-        return {name: {key: each[key] for key in ("outcome", "rows") if key in each} for name, each in found.items()}
 
 
 class FaissInfoOperator(SearchOperator):
@@ -195,20 +129,3 @@ class FaissInfoOperator(SearchOperator):
 
 
 _SHOWN = ("served", "kind", "nlist", "is_trained", "ntotal", "d", "watermark", "recall_at_10", "file")
-
-
-def _told(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A version as an event tells it; seven of them stay below 4 KiB."""
-    told = {"version": found["version"], "rows": found["rows"], "recall_at_10": found["recall_at_10"]}
-    told |= {name: count for name, count in found.get("changes", {}).items() if name != "unchanged"}
-    if bad := found.get("bad", {}).get("count"):
-        told["bad"] = bad
-    if "repaired" in found:
-        told["repaired"] = _cut(found["repaired"]["damaged"])
-    if alerts := found.get("drift", {}).get("alerts"):
-        told["alerts"] = _cut(alerts)
-    return told
-
-
-def _cut(texts: list[str]) -> list[str]:
-    return [text[:TOLD_LETTERS] for text in texts[:TOLD_ALERTS]]

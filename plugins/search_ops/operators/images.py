@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.images.parameters import ImageCleanupParameters, ImageIndexParameters, asked_types
 from search_ops.operators.build import SearchOperator
+from search_ops.operators.index_types import IndexTypeOperator
 from search_ops.run_context import event_extras, parameters_of, run_date, run_of
 
 
@@ -28,17 +29,8 @@ class ImageTypesOperator(SearchOperator):
         return list(asked_types(parameters.type))
 
 
-class ImageBuildOperator(SearchOperator):
-    """Build one image index and serve it.
-
-    :param type_name: ``normal`` or ``defect``.
-    """
-
-    template_fields = ("type_name",)
-
-    def __init__(self, *, type_name: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.type_name = type_name
+class ImageBuildOperator(IndexTypeOperator):
+    """Build one image index, ``normal`` or ``defect``, and serve it."""
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the figures."""
