@@ -6,9 +6,10 @@ Embeds the chunk texts of a collection of documents with the served model and se
 **Output:** collection `documents_vectors`: point id = chunk number, payload = the text, cosine. A search finds texts
 here and asks the index of the documents which of them are still there, and in which documents.
 
-Runs by hand, when chunks have changed, or when a new model is served. Vectors of unchanged texts are taken from the
-generation before. A new generation is served only when its count, norms and recall@30 against exact search pass the
-gate. Until the first documents are indexed, a run is skipped.
+Runs by hand, when chunks have changed, or when a new model is served, then for every collection that has chunks. A run
+makes the vectors of one collection; it starts a run for each of the others (`others`). Vectors of unchanged texts are
+taken from the generation before. A new generation is served only when its count, norms and recall@30 against exact
+search pass the gate. Until the first documents are indexed, a run is skipped.
 
 **When it fails:** the generation served before goes on. Read the error in the log of the failed task: it names the
 input and the remedy. Then clear the failed task; finished shards are not done again.
@@ -23,6 +24,7 @@ from include.keywords.parameters import VectorIndexParameters
 from search_ops.assets import DOCUMENT_CHUNKS, SERVED_MODEL
 from search_ops.defaults import DEFAULT_ARGS, POOL_QDRANT, POOL_TRITON
 from search_ops.forms import form
+from search_ops.operators.document_vectors import DocumentVectorsDueOperator, DocumentVectorsRunOperator
 from search_ops.operators.keywords import (
     KeywordVectorsEmbedOperator,
     KeywordVectorsPlanOperator,
@@ -39,9 +41,10 @@ with DAG(
     tags=["documents", "qdrant", "triton"],
     doc_md=__doc__,
 ):
-    plan = KeywordVectorsPlanOperator(
-        task_id="plan", follows=["model"], inherits=["input", "collection"], skip_without_input=True
-    )
+    due = DocumentVectorsDueOperator(task_id="due")
+    others = DocumentVectorsRunOperator.partial(task_id="others", map_index_template="{{ task.documents }}")
+    others.expand(documents=due.output)
+    plan = KeywordVectorsPlanOperator(task_id="plan", given=due.output["own"], skip_without_input=True)
     build = plan.output["build"]
     embed = KeywordVectorsEmbedOperator.partial(task_id="embed", build=build, pool=POOL_TRITON).expand(
         number=plan.output

@@ -87,7 +87,7 @@ def _finished(api: AirflowApi, dag_id: str, run: str) -> dict[str, Any]:
 
 LAST_TASK = {
     FIRST: "export",
-    "triton_deployment": "deploy",
+    "triton_deployment": "announce",
     "keyword_vector_index": "publish",
     "keyword_text_index": "publish",
     "product_linking": "publish",

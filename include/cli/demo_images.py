@@ -116,7 +116,7 @@ def run_dags(api: AirflowApi) -> dict[str, Any]:
     """Export and serve the model, then build both indexes; return what was built."""
     moment = datetime.now(UTC)
     finished(api, EXPORT, api.trigger(EXPORT, {"model": MODEL}), "export")
-    finished(api, DEPLOY, caused_run(api, DEPLOY, moment), "deploy")
+    finished(api, DEPLOY, caused_run(api, DEPLOY, moment), "announce")
     api.set_paused(INDEX, paused=False)
     found: dict[str, Any] = finished(api, INDEX, api.trigger(INDEX, {"model": MODEL}), "report")
     return found

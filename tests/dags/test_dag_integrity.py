@@ -19,7 +19,7 @@ from search_ops.defaults import POOLS, RETRY_BY_CLASS
 DAG_FILES = sorted((PROJECT_ROOT / "dags").glob("*.py"))
 DAGS = {
     "model_export": ["export"],
-    "triton_deployment": ["deploy"],
+    "triton_deployment": ["models", "deploy", "announce", "report"],
     "triton_rollback": ["rollback"],
     "keyword_vector_index": ["plan", "embed", "publish"],
     "keyword_text_index": ["plan", "index", "publish"],
@@ -36,7 +36,7 @@ DAGS = {
     "image_index": ["types", "build", "announce", "report"],
     "temporary_image_cleanup": ["clean_up"],
     "document_fulltext_index": ["index", "chunks"],
-    "document_vector_index": ["plan", "embed", "publish"],
+    "document_vector_index": ["due", "others", "plan", "embed", "publish"],
     "search_quality": ["measure"],
 }
 
@@ -111,8 +111,25 @@ def test_assets_chain_the_dags(dagbag: DagBag) -> None:
 
 def test_no_mapped_task_has_an_outlet_because_each_would_cause_a_run(dagbag: DagBag) -> None:
     mapped = [task for dag in dagbag.dags.values() for task in dag.tasks if task.is_mapped]
-    assert len(mapped) == 11
+    assert len(mapped) == 13
     assert [task.task_id for task in mapped if task.outlets] == []
+
+
+def test_what_gathers_runs_when_some_tasks_have_failed_and_is_skipped_when_there_was_nothing_to_do(
+    dagbag: DagBag,
+) -> None:
+    gathering = {
+        f"{dag.dag_id}.{task.task_id}": task.trigger_rule
+        for dag in dagbag.dags.values()
+        for task in dag.tasks
+        if {"results", "names"} & set(task.template_fields)
+    }
+    assert {"image_index.report", "triton_deployment.announce", "faiss_daily_increment.drift"} <= gathering.keys()
+    assert {rule.value for rule in gathering.values()} == {"none_skipped"}
+    others = [
+        task for dag in dagbag.dags.values() for task in dag.tasks if f"{dag.dag_id}.{task.task_id}" not in gathering
+    ]
+    assert {task.trigger_rule.value for task in others} == {"all_success"}
 
 
 @pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)

@@ -10,19 +10,22 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.errors import GateFailed, InputError
+from include.errors import InputError
 from include.keywords.parameters import VectorIndexParameters
 from include.linking.parameters import LinkingParameters
 from include.model_export.parameters import DeployParameters
 from include.settings import Settings
-from include.triton.deploy import DeployResult
-from include.triton.probe import ProbeFigures
-from search_ops.operators.keywords import KeywordVectorsPlanOperator
-from search_ops.operators.linking import LinkingPlanOperator
-from search_ops.operators.models import TritonDeployModelOperator
-from search_ops.run_context import event_extras, parameters_of, parameters_of_each, skip_without, whole_when_caused
+from search_ops.run_context import (
+    parameters_of,
+    parameters_of_each,
+    skip_foreign,
+    skip_without,
+    whole_when_caused,
+)
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
+
+FOLLOWS = ("model", "collection", "qdrant_url")
 
 
 def context(conf: dict[str, Any] | None = None, *events: dict[str, Any]) -> dict[str, Any]:
@@ -64,21 +67,19 @@ def test_an_unknown_name_in_the_conf_is_refused() -> None:
 
 
 def test_an_event_about_another_model_is_skipped_with_a_clear_word() -> None:
-    operator = LinkingPlanOperator(task_id="plan", follows=["model", "collection"])
     other = context(None, {"model": "bge_m3", "collection": "keywords"})
     with pytest.raises(AirflowSkipException, match="about model 'bge_m3', this DAG keeps 'ruri_v3' fresh"):
-        operator._skip_foreign(LinkingParameters(), other)
-    operator._skip_foreign(LinkingParameters(), context(None, {"model": "ruri_v3", "collection": "keywords"}))
+        skip_foreign(other, LinkingParameters(), FOLLOWS)
+    skip_foreign(context(None, {"model": "ruri_v3", "collection": "keywords"}), LinkingParameters(), FOLLOWS)
 
 
 def test_of_merged_events_one_that_is_ours_is_enough() -> None:
-    operator = LinkingPlanOperator(task_id="plan", follows=["model", "collection"])
     ours, other = ({"model": model, "collection": "keywords"} for model in ("ruri_v3", "bge_m3"))
-    operator._skip_foreign(LinkingParameters(), context(None, ours, other))
-    operator._skip_foreign(LinkingParameters(), context(None, other, ours))
-    operator._skip_foreign(LinkingParameters(), context(None, {**other, "also": [ours]}))
+    skip_foreign(context(None, ours, other), LinkingParameters(), FOLLOWS)
+    skip_foreign(context(None, other, ours), LinkingParameters(), FOLLOWS)
+    skip_foreign(context(None, {**other, "also": [ours]}), LinkingParameters(), FOLLOWS)
     with pytest.raises(AirflowSkipException, match="about model 'bge_m3'"):
-        operator._skip_foreign(LinkingParameters(), context(None, other, other))
+        skip_foreign(context(None, other, other), LinkingParameters(), FOLLOWS)
 
 
 def test_each_export_of_merged_events_is_deployed_once_and_the_last_one_last() -> None:
@@ -96,45 +97,11 @@ def test_each_export_of_merged_events_is_deployed_once_and_the_last_one_last() -
     assert asked({"model": "minilm", "precision": "int8"}) == [("minilm", "int8")]
 
 
-def test_a_deployment_caused_by_several_exports_serves_each_though_one_fails(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    figures = ProbeFigures(texts=1, min_cosine=1.0, max_norm_error=0.0, seconds=0.0)
-    served: list[str] = []
-
-    def serve(folder: Path, settings: Settings, *, needed: object) -> DeployResult:
-        name = folder.parent.name
-        if name == "clip_text":
-            raise GateFailed("refused")
-        served.append(name)
-        return DeployResult(name, 1, "f" * 64, None, "onnxruntime", "fp32", True, 1, figures)
-
-    monkeypatch.setattr("include.triton.deploy.deploy", serve)
-    settings = Settings(state_dir=tmp_path, qdrant_url=f"edge:{tmp_path / 'qdrant'}")
-    monkeypatch.setattr("search_ops.operators.build.settings_with_connections", lambda: settings)
-
-    def run(*models: str) -> dict[str, Any]:
-        events = [{"model": model, "precision": "fp32", "fuse": False} for model in models]
-        done = TritonDeployModelOperator(task_id="deploy").execute(context(None, *events) | {"params": {}})
-        assert len(json.dumps(done)) < 4096
-        return done
-
-    done = run("minilm", "bge_m3")
-    assert [done["model"], *(one["model"] for one in done["also"])] == ["bge_m3", "minilm"]
-    assert event_extras(context(None, done)) == [*done["also"], {k: v for k, v in done.items() if k != "also"}]
-    assert "also" not in run("minilm")
-    served.clear()
-    with pytest.raises(GateFailed, match="refused"):
-        run("clip_text", "minilm")
-    assert served == ["minilm"]
-
-
 def test_an_event_about_vectors_on_another_server_is_skipped() -> None:
-    operator = LinkingPlanOperator(task_id="plan", follows=["model", "collection", "qdrant_url"])
     ours = {"model": "ruri_v3", "collection": "keywords", "qdrant_url": LinkingParameters().qdrant_url}
-    operator._skip_foreign(LinkingParameters(), context(None, ours))
+    skip_foreign(context(None, ours), LinkingParameters(), FOLLOWS)
     with pytest.raises(AirflowSkipException, match="about qdrant_url 'http://other:6333'"):
-        operator._skip_foreign(LinkingParameters(), context(None, {**ours, "qdrant_url": "http://other:6333"}))
+        skip_foreign(context(None, {**ours, "qdrant_url": "http://other:6333"}), LinkingParameters(), FOLLOWS)
 
 
 def test_a_run_that_an_event_caused_takes_all_of_the_input_and_keeps_what_is_served_besides() -> None:
@@ -152,15 +119,16 @@ def test_the_list_of_task_numbers_stays_below_4_kib_at_its_greatest_length() -> 
     assert len(json.dumps(list(range(greatest)))) < 4096
 
 
-def test_a_build_takes_what_the_event_is_about_and_its_own_form_without_one() -> None:
-    operator = KeywordVectorsPlanOperator(task_id="plan", inherits=["input", "collection"])
-    operator.__dict__["settings"] = Settings(_env_file=None)
-    given = context(None, {"input": "/a.parquet", "collection": "a_vectors"}, {"input": "/b.parquet", "texts": 5})
-    given["params"] = {name: schema["default"] for name, schema in VectorIndexParameters.schemas().items()}
-    found = operator._parameters(given, VectorIndexParameters)
-    assert (found.input, found.collection) == ("/b.parquet", VectorIndexParameters().collection)
-    alone = operator._parameters({**given, "triggering_asset_events": {}}, VectorIndexParameters)
-    assert alone == VectorIndexParameters()
+def test_what_a_task_before_has_found_takes_the_place_of_the_form_s_defaults_and_not_of_what_was_asked() -> None:
+    params = {name: schema["default"] for name, schema in VectorIndexParameters.schemas().items()}
+    given = {"input": "/b.parquet", "collection": "b_vectors"}
+
+    def found(conf: dict[str, Any]) -> VectorIndexParameters:
+        asked = {**context(conf), "params": params}
+        return parameters_of(asked, VectorIndexParameters, settings=Settings(_env_file=None), given=given)
+
+    assert (found({}).input, found({}).collection) == ("/b.parquet", "b_vectors")
+    assert found({"collection": "mine"}).collection == "mine"
 
 
 def test_a_day_without_input_is_skipped_with_the_path_that_was_looked_at(tmp_path: Path) -> None:

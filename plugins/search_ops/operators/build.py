@@ -8,16 +8,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
-from include.parameters import Parameters
 from include.settings import Settings
 from search_ops.connections import settings_with_connections
 from search_ops.run_context import (
     day_of,
-    event_extras,
-    parameters_of_each,
+    parameters_of,
     run_of,
+    skip_foreign,
     skip_without,
     tell,
     whole_when_caused,
@@ -45,27 +43,27 @@ class PlanOperator(SearchOperator):
 
     :param follows: parameters that an asset event must agree with; a run none of whose events does is skipped: a model
         that is deployed beside the served one must not take the served collection over.
-    :param inherits: parameters that are taken from the asset event that caused the run, where it has them; of several
-        events from the last.
+    :param given: parameters that a task before this one has found for the run.
     :param dated: parameters in which ``{date}`` stands for the run's day, YYYY-MM-DD in the DAG's time zone.
     :param skip_without_input: skip the run when the input file does not exist.
     """
 
     workflow: ClassVar[str]
     input_name: ClassVar[str]
+    template_fields = ("given",)
 
     def __init__(
         self,
         *,
         follows: Sequence[str] = (),
-        inherits: Sequence[str] = (),
+        given: Any = None,
         dated: Sequence[str] = (),
         skip_without_input: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.follows = follows
-        self.inherits = inherits
+        self.given = given
         self.dated = dated
         self.skip_without_input = skip_without_input
 
@@ -74,8 +72,8 @@ class PlanOperator(SearchOperator):
         from include.workflow import load_workflow  # noqa: PLC0415 — a DAG file must parse quickly
 
         workflow = load_workflow(self.workflow)
-        parameters = self._parameters(context, workflow.PARAMETERS)
-        self._skip_foreign(parameters, context)
+        parameters = parameters_of(context, workflow.PARAMETERS, settings=self.settings, given=self.given or {})
+        skip_foreign(context, parameters, self.follows)
         parameters = whole_when_caused(parameters, context)
         day = day_of(context)
         dated = {name: getattr(parameters, name).replace("{date}", day) for name in self.dated}
@@ -86,27 +84,6 @@ class PlanOperator(SearchOperator):
         context["ti"].xcom_push("build", build.uri)
         context["ti"].xcom_push("counts", build.input.counts.as_dict())
         return list(range(len(build.task_ranges(self.settings.mapped_tasks))))
-
-    def _parameters(self, context: Mapping[str, Any], kind: type[Parameters]) -> Parameters:
-        *others, parameters = parameters_of_each(context, kind, settings=self.settings, inherits=self.inherits)
-        for other in others:
-            left = {name: getattr(other, name) for name in self.inherits}
-            self.log.warning("Several events caused this run; for that of %s start a run by hand.", left)
-        return parameters
-
-    def _skip_foreign(self, parameters: Parameters, context: Mapping[str, Any]) -> None:
-        """Skip a run all of whose events are about something else."""
-        for extra in (extras := event_extras(context)):
-            others = [name for name in self.follows if name in extra and extra[name] != getattr(parameters, name)]
-            if not others:
-                return
-        if extras:
-            name = others[0]
-            msg = (
-                f"The event is about {name} {extra[name]!r}, this DAG keeps {getattr(parameters, name)!r} fresh. "
-                f"Nothing to do. To switch, set EMBSEARCH_{name.upper()} or run it by hand."
-            )
-            raise AirflowSkipException(msg)
 
 
 class ShardsOperator(SearchOperator):

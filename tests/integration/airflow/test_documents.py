@@ -55,6 +55,33 @@ def test_a_run_again_finds_nothing_new_and_causes_nothing(running_stack: Running
     assert len(api.runs("document_vector_index")) == runs
 
 
+def test_a_newly_served_model_brings_the_vectors_of_every_collection_anew(
+    running_stack: RunningStack, indexed: dict[str, Any]
+) -> None:
+    api, before = running_stack.api, datetime.now(UTC)
+    folder = running_stack.folder / "manuals"
+    folder.mkdir()
+    (folder / "stove.md").write_text("# Stove\n\nNever light the stove inside a tent.\n")
+    run = api.trigger("document_fulltext_index", {"input": str(folder), "collection": "manuals"})
+    assert api.wait("document_fulltext_index", run, seconds=300) == "success"
+    assert vectors(running_stack, caused_run(api, "document_vector_index", before)) == "manuals_vectors"
+
+    before = datetime.now(UTC)
+    assert api.wait("triton_deployment", api.trigger("triton_deployment", {"model": "minilm"})) == "success"
+
+    caused = caused_run(api, "document_vector_index", before)
+    assert vectors(running_stack, caused) == "manuals_vectors"
+    assert vectors(running_stack, f"documents__{caused}") == "documents_vectors"
+    said = running_stack.run(EMBSEARCH, "search", "--mode", "vector", "--collection", "manuals", "cooking in a shelter")
+    assert "Never light the stove" in said
+
+
+def vectors(running: RunningStack, run: str) -> str:
+    """Which collection of vectors a run has made."""
+    assert running.api.wait("document_vector_index", run, seconds=300) == "success"
+    return str(running.api.xcom("document_vector_index", run, "publish")["collection"])
+
+
 def test_the_quality_of_all_modes_is_in_the_log_and_in_the_event(
     running_stack: RunningStack, indexed: dict[str, Any]
 ) -> None:
