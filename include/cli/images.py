@@ -108,12 +108,7 @@ def cleanup(parameters: ImageCleanupParameters) -> None:
     from include.images.cleanup import clean_up  # noqa: PLC0415
 
     with command_session("images cleanup", get_settings()):
-        found = clean_up(parameters, datetime.now(UTC), get_settings())
-        counts, objects = found["counts"], by_reason(found["objects"])
-        typer.echo(
-            f"read {counts['read']:,} = deleted {counts['written']:,} + kept ({by_reason(counts['skipped'])}); "
-            f"objects: {objects}"
-        )
+        clean_up(parameters, datetime.now(UTC), get_settings())  # it logs the counts
 
 
 def neighbours_table(found: list[SimilarImage]) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,7 +58,7 @@ def clean_up(parameters: ImageCleanupParameters, now: datetime, settings: Settin
     skipped = {FAILED: len(done.failures), "deleted meanwhile": done.read - done.deleted - len(done.failures)}
     counts = Counts(done.read, done.deleted, {why: count for why, count in skipped.items() if count})
     found = {"counts": counts.check("temporary images").as_dict(), "objects": dict(done.objects)}
-    log.info("temporary images: %s", found)
+    log.info("temporary images: %s", _told(counts, done))
     if done.failures:
         raise _failure(done)
     return found
@@ -77,6 +77,17 @@ def _delete_objects(image: TemporaryImage, database: ImageDatabase, store: Objec
     used = {each for each in addresses if is_file_of_v1(each, settings) or database.is_shared(each, image.image_id)}
     found = [store.delete(address) for address in addresses if address not in used]
     return "deleted" if any(found) else "still used" if used else "gone before"
+
+
+def _told(counts: Counts, done: _Done) -> str:
+    return (
+        f"read {counts.read:,} = deleted {counts.written:,} + kept ({_by_reason(counts.skipped)}); "
+        f"objects: {_by_reason(done.objects)}"
+    )
+
+
+def _by_reason(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {why}" for why, count in found.items()) or "none"
 
 
 def _failure(done: _Done) -> EmbsearchError:

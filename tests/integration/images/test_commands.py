@@ -64,7 +64,8 @@ def test_seed_build_search_compare_and_clean_up(gallery: Gallery, tmp_path: Path
     with gallery.database() as database:
         number = database.register((gallery.pictures / "gone.jpg").as_uri(), "oak")
     gallery.tell("UPDATE images SET upload_date = %s WHERE image_id = %s", days_ago(2), number)
-    assert "read 1 = deleted 1 + kept (none); objects: 1 gone before" in embsearch(gallery, "cleanup")
+    told = "temporary images: read 1 = deleted 1 + kept (none); objects: 1 gone before\n"
+    assert embsearch(gallery, "cleanup") == told
 
 
 @pytest.mark.parametrize(
