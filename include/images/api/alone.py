@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from include.errors import EmbsearchError, SetupError, TransientError
-from include.images.api.access import by_token
+from include.images.api.access import Access, by_token
 from include.images.api.app import create_app
+from include.images.api.listener import announcing, bound
 from include.images.api.rebuilds import by_settings
 from include.images.api.serving import Serving
 from include.images.parameters import IMAGE_TYPES, ImageType
@@ -31,11 +33,18 @@ def serve(settings: Settings, *, host: str, port: int, rebuild: Callable[[ImageT
 
     Raises:
         InputError: no token is set.
-        SetupError: there is no index to serve.
+        SetupError: there is no index to serve, or nobody can listen at the address.
     """
+    access = by_token(settings)
+    with closing(bound(host, port)) as listener:  # before an index is built, which may take long
+        _serve(settings, access, listener, rebuild)
+
+
+def _serve(
+    settings: Settings, access: Access, listener: socket.socket, rebuild: Callable[[ImageType], object] | None
+) -> None:
     import uvicorn  # noqa: PLC0415
 
-    access = by_token(settings)
     if rebuild is not None:
         _rebuilt(rebuild)
     with Serving(settings) as serving:
@@ -43,8 +52,6 @@ def serve(settings: Settings, *, host: str, port: int, rebuild: Callable[[ImageT
         app = create_app(serving, access, by_settings(settings), open_docs=True)
         config = uvicorn.Config(
             app,
-            host=host,
-            port=port,
             log_config=None,  # this project's own
             access_log=False,
             server_header=False,
@@ -53,9 +60,8 @@ def serve(settings: Settings, *, host: str, port: int, rebuild: Callable[[ImageT
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=ENDING_SECONDS,
         )
-        log.info("Image search at http://%s:%d/docs", host, port)
         with suppress(KeyboardInterrupt):  # which comes when all requests are answered
-            uvicorn.Server(config).run()
+            announcing(config, listener).run(sockets=[listener])
 
 
 def _rebuilt(rebuild: Callable[[ImageType], object]) -> None:

@@ -144,6 +144,28 @@ def test_it_refuses_to_start_with_nothing_to_serve(
     assert "Traceback" not in log
 
 
+def test_a_port_that_is_taken_is_told_in_a_sentence_and_nothing_is_announced(
+    images: ServedImages, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        process = begun(images.settings, tmp_path, port)
+        try:
+            assert process.wait(timeout=120) == 1
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert (tmp_path / "serve.log").read_text().splitlines() == [
+        f"images-serve: Port {port} of 127.0.0.1 is in use. End what listens there, or choose another by --port."
+    ]
+
+
+def test_its_address_is_announced_once_it_answers(images: ServedImages, tmp_path: Path) -> None:
+    with running(images.settings, tmp_path) as server:
+        said = server.log.read_text()
+    assert said.splitlines()[-1] == f"Image search at {server.url}/docs"
+
+
 def test_it_says_nothing_of_itself_to_strangers(images: ServedImages, tmp_path: Path) -> None:
     with running(images.settings, tmp_path) as server:
         answer = httpx.get(f"{server.url}/health")
