@@ -46,6 +46,7 @@ class IndexFolder:
     published: PublishedFiles | None = None
     keep: int = 2  # versions, dated files and backups; the served version and its parent always stay
     output: Path | None = None  # another folder to publish to, from the next version on
+    contents: str = ""  # what is in it, in words; empty: ``alias``
 
     @property
     def versions(self) -> Path:
@@ -61,7 +62,7 @@ class IndexFolder:
         """
         with ExitStack() as stack:
             with storage_faults(self.root):
-                stack.enter_context(locked(self.root / ".lock", purpose=f"{purpose} of {self.alias}"))
+                stack.enter_context(locked(self.root / ".lock", purpose=f"{purpose} of {self.contents or self.alias}"))
                 self._sweep()
             yield Alone(self)
 

@@ -49,7 +49,7 @@ def _acquire(descriptor: int, path: Path, wait_seconds: float, kind: int) -> Non
             waited = time.monotonic() - began
             holder = os.pread(descriptor, 500, 0).decode("utf-8", "replace") or "another process"
             if waited >= wait_seconds:
-                msg = f"{path.name} is held by: {holder}. Wait until it ends, then run this again."
+                msg = f"{path} is held by: {holder}. Wait until it ends, then run this again."
                 raise Busy(msg) from error
             if waited >= TELL_SECONDS and not told:
                 log.warning("waiting for %s, which is held by: %s", path.name, holder)

@@ -85,7 +85,7 @@ def build_from(
     began = time.monotonic()
     folder = index_folder(image_type, settings, parameters.edition)
     originals = Originals(store, PictureLimits.from_settings(settings))
-    with folder.alone("image_index") as alone, TritonClient(parameters.kserve_url) as client:
+    with folder.alone("a build") as alone, TritonClient(parameters.kserve_url) as client:
         embedder = ImageEmbedder(client, get_model(parameters.model, settings))
         known = _known(alone, embedder)
         report = folder.root / MISSING

@@ -14,7 +14,8 @@ MISSING = "missing_images.jsonl"
 def index_folder(image_type: str, settings: Settings, edition: Edition = "v2") -> IndexFolder:
     """The versions of one image index."""
     name = image_type if edition == "v2" else f"v1_{image_type}"
-    return IndexFolder(images_folder(settings) / name, name, keep=settings.faiss_keep_versions)
+    contents = f"the {image_type} images" + (" of V1" if edition == "v1" else "")
+    return IndexFolder(images_folder(settings) / name, name, keep=settings.faiss_keep_versions, contents=contents)
 
 
 def images_folder(settings: Settings) -> Path:

@@ -57,7 +57,7 @@ def test_a_build_that_is_killed_at_the_end_leaves_what_is_served(seeded: Gallery
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "at work\n"
-    with pytest.raises(Busy):
+    with pytest.raises(Busy, match=rf"is held by: a build of the defect images, process {process.pid}\."):
         seeded.build()
     process.send_signal(signal.SIGKILL)
     process.communicate()
