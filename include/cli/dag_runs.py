@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import FatalError
 
 if TYPE_CHECKING:
-    from include.local_stack.airflow_api import AirflowApi
+    from include.airflow_api import AirflowApi
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from include.cli.session import command_session
 from include.settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    from include.local_stack.airflow_api import AirflowApi
+    from include.airflow_api import AirflowApi
 
 app = typer.Typer()
 log = logging.getLogger(__name__)

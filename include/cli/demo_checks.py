@@ -11,8 +11,8 @@ from include.settings import PREFIX, Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from include.airflow_api import AirflowApi
     from include.catalog.index_types import IndexType
-    from include.local_stack.airflow_api import AirflowApi
 
 SERVERS = ("mysql_url", "backup_mysql_url", "redis_url")  # that the demo writes into
 CONNECTIONS = ("mysql_default", "mysql_backup", "redis_default")  # of Airflow, that come before the settings

@@ -19,8 +19,8 @@ from include.settings import Settings, get_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from include.airflow_api import AirflowApi
     from include.catalog.index_types import IndexType
-    from include.local_stack.airflow_api import AirflowApi
 
 app = typer.Typer()
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from include.errors import InputError
 from include.settings import PREFIX, PROJECT_ROOT, Settings, get_settings
 
 if TYPE_CHECKING:
+    from include.airflow_api import AirflowApi
     from include.images.index import SimilarImage
-    from include.local_stack.airflow_api import AirflowApi
 
 app = typer.Typer()
 log = logging.getLogger(__name__)

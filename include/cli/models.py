@@ -32,15 +32,14 @@ def export(parameters: ExportParameters) -> None:
 @takes(DeployParameters)
 def deploy(parameters: DeployParameters) -> None:
     """Serve an exported model on Triton."""
-    from include.images.served_models import with_images  # noqa: PLC0415
     from include.model_export.launch import exported_folder  # noqa: PLC0415
-    from include.triton.beside import needed_fingerprints  # noqa: PLC0415
+    from include.needed_models import needed_models  # noqa: PLC0415
     from include.triton.deploy import deploy as deploy_model  # noqa: PLC0415
 
     settings = get_settings().model_copy(update={"triton_runtime": parameters.runtime})
     with command_session("deploy", settings):
         folder = exported_folder(parameters.model, settings, **parameters.form)
-        done = deploy_model(folder, settings, needed=with_images(needed_fingerprints(settings), settings))
+        done = deploy_model(folder, settings, needed=needed_models(settings))
         what = "is served" if done.changed else "was served already"
         typer.echo(f"{done.model} version {done.version} {what} ({done.runtime}, {done.precision})")
         typer.echo(f"smallest cosine to the reference vectors: {done.figures.min_cosine:.6f}")

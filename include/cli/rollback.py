@@ -48,14 +48,13 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
         Busy: somebody has been writing into the index for an hour.
     """
     if what is What.MODEL:
-        from include.images.served_models import with_images  # noqa: PLC0415
-        from include.triton.beside import needed_fingerprints  # noqa: PLC0415 — help must be quick
+        from include.needed_models import needed_models  # noqa: PLC0415 — help must be quick
         from include.triton.deploy import rollback as rollback_model  # noqa: PLC0415
 
         if to is not None and not to.isdecimal():
             msg = f"{to!r} is no version of a model: give a number such as 2."
             raise InputError(msg)
-        needed = with_images(needed_fingerprints(settings), settings)
+        needed = needed_models(settings)
         done = rollback_model(settings.model, settings, to_version=int(to) if to else None, needed=needed)
         return f"{done.model} version {done.version}"
     if what is What.KEYWORD_VECTORS:

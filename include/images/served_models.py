@@ -12,11 +12,9 @@ from include.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def with_images(needed: frozenset[str] | None, settings: Settings) -> frozenset[str] | None:
-    """``needed`` fingerprints and those of the image indexes; ``None``, for not known, stays ``None``."""
-    if needed is None:
-        return None
-    found = set(needed)
+def image_fingerprints(settings: Settings) -> frozenset[str] | None:
+    """The models that the served image indexes were made with; ``None`` when one does not tell, which is warned of."""
+    found = set()
     for pointer in images_folder(settings).glob("*/CURRENT"):
         try:
             name = pointer.read_text(encoding="utf-8").strip()

@@ -9,9 +9,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from include.airflow_api import AirflowApi
 from include.errors import SetupError
 from include.local_stack import airflow, elasticsearch, environments, lifecycle, mariadb, members, redis, triton
-from include.local_stack.airflow_api import AirflowApi
 from include.local_stack.lifecycle import LeftOver, ServiceStatus
 from include.local_stack.paths import plain
 from include.local_stack.ports import check_ports

@@ -15,7 +15,9 @@ from include.settings import PROJECT_ROOT, Settings, get_settings
 TARGET = PROJECT_ROOT / "docs" / "dags.md"
 HEAD = """# DAG reference
 
-Generated from the DAG files by `make docs`; edit those. Which paths their forms may name is set by
+Generated from the DAG files by `make docs`; edit those. Defaults are those of the settings; the local stack has chosen
+others, of the demo, in its `stack.env`. A DAG that runs by the clock runs at once when it is switched on, for the last
+time that it missed. Which paths their forms may name is set by
 `EMBSEARCH_INPUT_ROOTS` and `EMBSEARCH_OUTPUT_ROOTS`: see [the rules](architecture.md#rules-worth-knowing).
 """
 

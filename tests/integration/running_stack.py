@@ -17,8 +17,8 @@ from urllib.parse import quote
 from elasticsearch import Elasticsearch
 from pydantic import SecretStr
 
+from include.airflow_api import AirflowApi
 from include.local_stack import members, served, stack
-from include.local_stack.airflow_api import AirflowApi
 from include.settings import LOGINS, PREFIX, PROJECT_ROOT, Settings
 from include.sources.generators import write_texts
 from tests.conftest import remove_outside, settings_in

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+from include.airflow_api import AirflowApi
 from include.errors import InputError
 from include.images.api.access import Caller
 from include.images.api.contract import RebuildState
 from include.images.parameters import AskedType, Edition
-from include.local_stack.airflow_api import AirflowApi
 from include.settings import Settings
 
 DAG = "image_index"

@@ -7,7 +7,6 @@ from typing import Any
 
 from airflow.sdk.exceptions import DagRunTriggerException
 
-from include.fulltext.places import collections_with_chunks, vector_input
 from include.keywords.parameters import VectorIndexParameters
 from search_ops.operators.build import SearchOperator
 from search_ops.run_context import event_extras, parameters_of, skip_foreign
@@ -22,6 +21,8 @@ class DocumentVectorsDueOperator(SearchOperator):
 
     def execute(self, context: Mapping[str, Any]) -> list[str]:
         """Return the other collections, to map over; XCom ``own`` has the parameters that the run's own one needs."""
+        from include.fulltext.places import collections_with_chunks, vector_input  # noqa: PLC0415 — parse quickly
+
         parameters = parameters_of(context, VectorIndexParameters, settings=self.settings)
         skip_foreign(context, parameters, ("model",))
         due: dict[str, None] = {}
@@ -53,6 +54,8 @@ class DocumentVectorsRunOperator(SearchOperator):
         Raises:
             DagRunTriggerException: always; it is Airflow's way to be told.
         """
+        from include.fulltext.places import vector_input  # noqa: PLC0415
+
         raise DagRunTriggerException(
             trigger_dag_id=context["dag"].dag_id,
             dag_run_id=f"{self.documents}__{context['dag_run'].run_id}",

@@ -60,14 +60,13 @@ class TritonDeployModelOperator(SearchOperator):
         from dataclasses import asdict  # noqa: PLC0415
 
         from include.errors import EmbsearchError, TransientError  # noqa: PLC0415
-        from include.images.served_models import with_images  # noqa: PLC0415
         from include.model_export.launch import exported_folder  # noqa: PLC0415
-        from include.triton.beside import needed_fingerprints  # noqa: PLC0415
+        from include.needed_models import needed_models  # noqa: PLC0415
         from include.triton.deploy import deploy  # noqa: PLC0415
 
         done: dict[str, Any] = {}
         failed: list[EmbsearchError] = []
-        needed = with_images(needed_fingerprints(self.settings), self.settings)
+        needed = needed_models(self.settings)
         for asked in parameters_of_each(context, DeployParameters, settings=self.settings, inherits=EXPORT):
             if asked.model != self.model_name:
                 continue
@@ -110,8 +109,7 @@ class TritonRollbackOperator(SearchOperator):
         """Return the served version and the probe's figures."""
         from dataclasses import asdict  # noqa: PLC0415
 
-        from include.images.served_models import with_images  # noqa: PLC0415
-        from include.triton.beside import needed_fingerprints  # noqa: PLC0415
+        from include.needed_models import needed_models  # noqa: PLC0415
         from include.triton.deploy import rollback  # noqa: PLC0415
 
         asked = parameters_of(context, RollbackParameters, settings=self.settings)
@@ -120,7 +118,7 @@ class TritonRollbackOperator(SearchOperator):
             self.settings,
             to_version=asked.version or None,
             run_key=run_of(context).key,
-            needed=with_images(needed_fingerprints(self.settings), self.settings),
+            needed=needed_models(self.settings),
         )
         summary = asdict(done)
         tell(context, self.outlets, summary)

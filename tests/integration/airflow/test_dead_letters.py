@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
+from include.airflow_api import FINISHED
 from include.elastic.index_generations import IndexGenerations
 from include.elastic.mappings import LINK_MAPPING
 from include.elastic.replay import dead_letter_folder
 from include.generations.locks import locked
 from include.linking.plan import HELD
-from include.local_stack.airflow_api import FINISHED
 from tests.integration.running_stack import RunningStack
 
 DAG = "dead_letter_replay"

@@ -8,8 +8,8 @@ from typing import Any
 import psutil
 from elasticsearch import Elasticsearch
 
+from include.airflow_api import FINISHED
 from include.local_stack import members, stack
-from include.local_stack.airflow_api import FINISHED
 from include.sources.build import Build
 from include.sources.builds import all_builds
 from tests.integration.airflow.conftest import FEW

@@ -93,10 +93,15 @@ def test_temporary_images_are_deleted_by_their_dag(
 
 def test_images_of_others_end_the_demo(running_stack: RunningStack, database: ImageDatabase, demo: str) -> None:
     number = database.register("s3://others/1.jpg", "oak")
+    of_type = "UPDATE images SET image_type = %s WHERE image_id = %s"
     try:
+        with database.session("keep") as session:
+            session.connection().exec_driver_sql(of_type, ("defect", number))
         said = running_stack.run(EMBSEARCH, "demo-images", "--images", "40", status=1)
         assert f"images that are not the demo's, such as {number}" in said
     finally:
+        with database.session("let go") as session:
+            session.connection().exec_driver_sql(of_type, ("query_temp", number))
         database.delete_temporary(number)
 
 

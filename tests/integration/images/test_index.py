@@ -12,7 +12,7 @@ import pytest
 from include.errors import ContractError, InputError
 from include.images.index import OtherModelNow
 from include.images.search import search_image
-from include.images.served_models import with_images
+from include.images.served_models import image_fingerprints
 from tests.integration.images.gallery import Gallery
 
 PROMOTES = 10
@@ -121,10 +121,9 @@ def test_an_index_that_is_not_built_is_told_with_what_builds_it(gallery: Gallery
 
 def test_the_model_of_a_served_index_stays_loaded(built: Gallery) -> None:
     own = built.index().model.fingerprint
-    assert with_images(frozenset({"a"}), built.settings) == {"a", own}
-    assert with_images(None, built.settings) is None
+    assert image_fingerprints(built.settings) == {own}
     (built.served().folder / "sources.json").unlink()
-    assert with_images(frozenset(), built.settings) is None, "not known: all that are loaded stay"
+    assert image_fingerprints(built.settings) is None, "not known: all that are loaded stay"
 
 
 def test_what_is_no_image_is_refused(built: Gallery) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from include.airflow_api import AirflowApi
 from include.errors import AccessDenied, InputError, ServiceUnavailable
 from include.local_stack import airflow, stack
-from include.local_stack.airflow_api import AirflowApi
 from include.local_stack.ports import free_ports
 from tests.integration.running_stack import KEYWORDS, RunningStack
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from include.airflow_api import AirflowApi
 from include.images.api.access import Caller
 from include.images.api.rebuilds import AirflowRebuilder, UnknownRun
-from include.local_stack.airflow_api import AirflowApi
 
 
 def test_a_rebuild_is_a_run_of_one_edition() -> None:

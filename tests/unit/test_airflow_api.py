@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from include import airflow_api
+from include.airflow_api import AirflowApi
 from include.errors import FatalError, InputError
-from include.local_stack import airflow_api
-from include.local_stack.airflow_api import AirflowApi
 
 LOCKED = httpx.Response(500, json={"detail": {"reason": "Database error", "message": "Serious error"}})
 RUNS = "/api/v2/dags/some_dag/dagRuns"

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the demo, the tests and the stack need it."""
+"""Airflow's REST API, as far as the image search, the demo, the stack and the tests need it."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ class AirflowApi:
         try:
             return self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
-            msg = f"Airflow at {self._url} does not answer ({error}). `make status` shows whether it runs."
+            msg = f"Airflow at {self._url} does not answer ({error}). Look whether it runs."
             raise ServiceUnavailable(msg) from error
 
     def _checked(self, response: httpx.Response) -> httpx.Response:
@@ -221,9 +221,9 @@ def _as_error(response: httpx.Response) -> EmbsearchError:
     except ValueError:
         detail = response.text
     if response.status_code in (401, 403):
-        return AccessDenied(f"Airflow refuses {what}: {detail}. Check the user and the password in `make status`.")
+        return AccessDenied(f"Airflow refuses {what}: {detail}. Check the user and the password.")
     if response.status_code in (400, 404, 409, 422):
         return InputError(f"Airflow refuses {what}: {detail}")
     if response.status_code in (429, 502, 503, 504):
         return ServiceUnavailable(f"Airflow is busy ({response.status_code}) at {what}: {detail}")
-    return FatalError(f"Airflow failed with {response.status_code} at {what}: {detail}. `make logs` shows why.")
+    return FatalError(f"Airflow failed with {response.status_code} at {what}: {detail}. Its log says why.")
