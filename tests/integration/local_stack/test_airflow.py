@@ -63,5 +63,5 @@ def test_a_pool_keeps_the_slots_that_its_owner_gave_it(running_stack: RunningSta
 
 
 def test_an_airflow_that_is_not_there_is_a_passing_failure() -> None:
-    with pytest.raises(ServiceUnavailable, match="make status"):
+    with pytest.raises(ServiceUnavailable, match="does not answer"):
         AirflowApi(f"http://127.0.0.1:{free_ports(1)[0]}", "admin", "x")
