@@ -31,19 +31,24 @@ def migrate(settings: Settings) -> list[str]:
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with ImageDatabase.from_settings(settings, owner=True) as database, database.session("migrate") as session:
-        connection = session.connection()
+    with ImageDatabase.from_settings(settings, owner=True) as database, database.session("lock the tables") as holder:
+        connection = holder.connection()
         name = f"embsearch_images.{database.connection.database}"[:64]
         if not connection.execute(text("SELECT GET_LOCK(:name, :seconds)"), _lock(name)).scalar():
             msg = f"Somebody else changes the tables of {database.connection.url}. Wait until that ends."
             raise Busy(msg)
         try:
-            before = _heads(connection)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            return _between(config, before, _heads(connection))
+            with database.session("migrate") as session:  # its own: what it did is seen by all when the lock is let go
+                return _upgraded(config, session.connection())
         finally:
             connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": name})
+
+
+def _upgraded(config: Config, connection: Connection) -> list[str]:
+    before = _heads(connection)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    return _between(config, before, _heads(connection))
 
 
 def _lock(name: str) -> dict[str, object]:
