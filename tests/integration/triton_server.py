@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shutil import copytree
 
 from include.local_stack import process, triton
+from include.local_stack.environments import ensure
 from include.local_stack.ports import free_ports
 from include.local_stack.service import Service
 from include.model_export.manifest import Manifest
@@ -63,6 +66,19 @@ class TritonServer:
     def stop(self) -> None:
         if self._process is not None:
             process.stop(self.service, self._process)
+
+
+@contextmanager
+def own_triton(folder: Path) -> Iterator[TritonServer]:
+    """A server of a test file's own, which loads models quickly: one instance, ONNX Runtime."""
+    made = TritonServer.at(folder, ensure(Settings(), "triton"))
+    chosen = {"triton_instances": 1, "triton_runtime": "onnxruntime"}
+    made = replace(made, settings=made.settings.model_copy(update=chosen))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
 
 
 def serve_only(export: Path, settings: Settings) -> DeployResult:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from include.fulltext.results import DocumentWithScore
-from include.local_stack.environments import ensure
-from include.settings import Settings
 from include.triton.deploy import deploy
 from tests.integration.fulltext.library import Library
 from tests.integration.fulltext.six_documents import ids, seed
 from tests.integration.fulltext.test_vector_search import index_vectors, runner
-from tests.integration.triton_server import TritonServer, changed, serve_only
+from tests.integration.triton_server import TritonServer, changed, own_triton, serve_only
 
 NEAR = {
     "tent": ("Tents", "A shelter for camping in the mountains.", "a"),
@@ -45,14 +43,8 @@ class TwoCollections:
 
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    made = TritonServer.at(tmp_path_factory.mktemp("two-models"), ensure(Settings(), "triton"))
-    chosen = {"triton_instances": 1, "triton_runtime": "onnxruntime"}
-    made = replace(made, settings=made.settings.model_copy(update=chosen))
-    try:
-        made.start()
+    with own_triton(tmp_path_factory.mktemp("two-models")) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,7 +12,6 @@ from include.errors import ContractError
 from include.keywords import vectors
 from include.keywords.parameters import VectorIndexParameters
 from include.linking.workflow import plan, publish, run_shards
-from include.local_stack.environments import ensure
 from include.settings import Settings
 from include.sources.generators import generate
 from include.triton.beside import needed_fingerprints
@@ -23,19 +21,13 @@ from tests.integration.elasticsearch_server import ElasticsearchServer
 from tests.integration.linking.conftest import LinkingStack
 from tests.integration.linking.shop import LONG, QUERY, Shop, mixed, scores, searching
 from tests.integration.runs import new_run
-from tests.integration.triton_server import TritonServer, changed, serve_only
+from tests.integration.triton_server import TritonServer, changed, own_triton, serve_only
 
 
 @pytest.fixture(scope="module")
 def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    made = TritonServer.at(tmp_path_factory.mktemp("change"), ensure(Settings(), "triton"))
-    chosen = {"triton_instances": 1, "triton_runtime": "onnxruntime"}
-    made = replace(made, settings=made.settings.model_copy(update=chosen))
-    try:
-        made.start()
+    with own_triton(tmp_path_factory.mktemp("change")) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture
