@@ -24,8 +24,8 @@ def test_search_finds_each_point_itself_best_first(backend: Backend) -> None:
 
 
 def test_scores_and_neighbours_are_those_of_exact_search(backend: Backend) -> None:
-    # The engine's graph needs points above the threshold under which it searches exactly (a server has it for each of its
-    # segments, up to 8), and clusters above the 30 asked for: what lies beyond a cluster is noise that nothing can rank.
+    # The engine's graph needs points above the threshold under which it searches exactly (a server: for each of
+    # its segments, up to 8), and clusters above the 30 asked for: beyond a cluster is noise that no graph leads to.
     points, dimension = 36_000 if backend.kind in {"edge", "server"} else 5000, 640
     rows, queries = clustered(points, dimension), clustered(50, dimension, draw=1)
     generation = backend.build(1, rows)
