@@ -116,9 +116,13 @@ def secrets_file(settings: Settings) -> str:
 
 
 def task_environment(settings: Settings) -> dict[str, str]:
-    """All settings as environment variables, for tasks; with the secrets, so keep it private."""
+    """All settings as environment variables, for tasks; with the secrets, so keep it private.
+
+    A task reads no file beside them: those name the owners of the databases, too.
+    """
     values = {name: getattr(settings, name) for name in Settings.model_fields if name not in NOT_FOR_TASKS}
-    return {PREFIX + name.upper(): _plain(value) for name, value in values.items() if value is not None}
+    found = {PREFIX + name.upper(): _plain(value) for name, value in values.items() if value is not None}
+    return found | {f"{PREFIX}ENV_FILES": "no"}
 
 
 def port_needs(settings: Settings) -> list[PortNeed]:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "EMBSEARCH_"
 LOCAL_DIR = PROJECT_ROOT / os.environ.get(f"{PREFIX}LOCAL_DIR", ".local")
+ENV_FILES = () if os.environ.get(f"{PREFIX}ENV_FILES") == "no" else (LOCAL_DIR / "stack.env", LOCAL_DIR / "secrets.env")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from include.settings import PROJECT_ROOT
+from include.local_stack.served import task_environment
+from include.settings import PROJECT_ROOT, Settings
 from search_ops import dag_docs
 from search_ops.defaults import POOLS, RETRY_BY_CLASS
 
@@ -174,12 +175,14 @@ print(json.dumps({{file: parse(file) for file in {files!r}}}))
 
 
 @pytest.fixture(scope="module")
-def parses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Each file in a child of its own, as the DAG processor does, a deprecation being an error: calls and imports."""
+def parses() -> dict[str, dict[str, Any]]:
+    """Calls and imports of each file, in a child of its own with the environment of the local stack, as in Airflow.
+
+    A deprecation is an error.
+    """
     paths = [str(PROJECT_ROOT), str(PROJECT_ROOT / "plugins")]
     program = PARSE.format(paths=paths, files=[str(path) for path in DAG_FILES])
-    # Without what the local stack wrote: a file of its settings is read slowly, and where it is, a stack has run.
-    own = os.environ | {"EMBSEARCH_LOCAL_DIR": str(tmp_path_factory.mktemp("local"))}
+    own = os.environ | task_environment(Settings())
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=own)
     assert done.returncode == 0, done.stderr

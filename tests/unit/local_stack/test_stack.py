@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +23,7 @@ from include.local_stack.served import (
     with_logins,
 )
 from include.local_stack.stack import up
-from include.settings import Settings, get_settings
+from include.settings import PROJECT_ROOT, Settings, get_settings
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
 
@@ -101,9 +104,24 @@ def test_logins_of_own_servers_are_in_a_file_of_their_own_which_settings_read(tm
 
 
 def test_tasks_do_not_learn_the_login_that_may_change_tables(tmp_path: Path) -> None:
-    told = task_environment(with_logins(served_settings(Settings(local_dir=tmp_path))))
-    assert "EMBSEARCH_MYSQL_PASSWORD" in told
+    served = with_logins(served_settings(Settings(local_dir=tmp_path)))
+    (tmp_path / "secrets.env").write_text(secrets_file(served))
+    told = task_environment(served)
     assert [name for name in told if "OWNER" in name] == []
+    code = "from include.settings import get_settings as read; print(read().mysql_user, read().mysql_owner_user)"
+    for variables, logins in (
+        (told, "embsearch None"),
+        ({"EMBSEARCH_LOCAL_DIR": str(tmp_path)}, "embsearch embsearch_owner"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=PROJECT_ROOT,
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == logins
 
 
 def test_a_mysql_elsewhere_keeps_its_login_and_needs_no_port_here(
