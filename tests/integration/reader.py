@@ -1,16 +1,66 @@
-"""A reader who looks at what is served all the while."""
+"""Readers who ask all the while that something changes, and what they were answered."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
 from include.errors import ServiceUnavailable
 from include.settings import Settings
+
+
+@dataclass
+class Readers:
+    """How often each answer was given so far, and what was raised instead of one."""
+
+    answered: Counter[Hashable] = field(default_factory=Counter)
+    failed: list[Exception] = field(default_factory=list)
+
+    def wait_for(self, met: Callable[[], bool]) -> None:
+        """Until what they were answered is enough, or one of them was not answered."""
+        deadline = time.monotonic() + 120
+        while not met():
+            assert self.failed == []
+            assert time.monotonic() < deadline, self
+            time.sleep(0.002)
+
+    def wait_for_more(self, count: int = 8) -> None:
+        """Let so many more questions be answered."""
+        target = self.answered.total() + count
+        self.wait_for(lambda: self.answered.total() >= target)
+
+
+@contextmanager
+def reading(*questions: Callable[[], Hashable]) -> Iterator[Readers]:
+    """Each question is asked without pause from a thread of its own; some are answered before and after, none fails."""
+    found, over, counting = Readers(), threading.Event(), threading.Lock()
+
+    def ask(question: Callable[[], Hashable]) -> None:
+        while not over.is_set():
+            try:
+                answer = question()
+            except Exception as error:  # noqa: BLE001 - whatever it is, there must be none
+                found.failed.append(error)
+                return
+            with counting:
+                found.answered[answer] += 1
+
+    with ThreadPoolExecutor(len(questions)) as threads:
+        try:
+            threads.map(ask, questions)
+            found.wait_for_more()
+            yield found
+            found.wait_for_more()
+        finally:
+            over.set()
+    assert found.failed == []
 
 
 @contextmanager
@@ -28,25 +78,18 @@ def sees_only_whole(count: Callable[[], int], *, before: int, after: int) -> Ite
 
     While the server is away nobody sees anything.
     """
-    assert count() == before
-    over = threading.Event()
 
-    def look() -> list[int]:
-        seen = []
-        while not over.wait(0.01):
-            try:
-                seen.append(count())
-            except ServiceUnavailable:
-                over.wait(0.2)
-        return seen
-
-    with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(look)
+    def look() -> int | None:
+        time.sleep(0.01)
         try:
-            yield
-        finally:
-            over.set()
-        seen = looking.result(timeout=60)
-    assert before in seen
-    assert set(seen) <= {before, after}
+            return count()
+        except ServiceUnavailable:
+            time.sleep(0.2)
+            return None
+
+    assert count() == before
+    with reading(look) as readers:
+        yield
+    assert before in readers.answered
+    assert set(readers.answered) <= {before, after, None}
     assert count() == after

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,55 +15,9 @@ from include.faiss_index.manifest import INDEX
 from include.faiss_index.reader import IndexReader
 from include.generations.vectors import VectorRows
 from tests.integration.faiss_index.songs import BASE, DIMENSION, VECTORS, built, ids, incremented, index_folder, rows
+from tests.integration.reader import reading
 
 PUBLISHES = 20
-
-
-class Searching:
-    """Threads that search without a pause, and what they met."""
-
-    def __init__(self, reader: IndexReader) -> None:
-        self._reader, self._stop, self._alone = reader, threading.Event(), threading.Lock()
-        self.errors: list[Exception] = []
-        self.versions: set[str] = set()
-        self.searches = 0
-        self._threads = [threading.Thread(target=self._search) for _ in range(3)]
-
-    def __enter__(self) -> Searching:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _search(self) -> None:
-        while not self._stop.is_set():
-            try:
-                version = self._reader.version
-                _, found = self._reader.search(VECTORS[:8], 3)
-                assert (found[:, 0] == ids(0, 8)).all()
-                self._reader.reconstruct(ids(0, 3))
-            except Exception as error:  # noqa: BLE001 — whatever it is, there must be none
-                self.errors.append(error)
-                return
-            with self._alone:
-                self.versions.add(version)
-                self.searches += 1
-
-    def wait_for(self, met: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
-        while not met() and not self.errors:
-            assert time.monotonic() < deadline, (self.searches, self.versions)
-            time.sleep(0.001)
-
-    def meanwhile(self, taken: VectorRows) -> Iterator[VectorRows]:
-        """The rows of an increment, which ends only after some searches more."""
-        yield taken
-        begun = self.searches
-        self.wait_for(lambda: self.searches >= begun + 10)
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -72,18 +25,29 @@ def test_searches_go_on_without_an_error_through_twenty_publishes(tmp_path: Path
     folder = index_folder(tmp_path, keep=2)
     versions = [built(folder).name]
     reader = IndexReader(folder.root, poll_seconds=0, mapped=mapped)
-    with Searching(reader) as searching:
+
+    def search() -> str:
+        version = reader.version
+        _, found = reader.search(VECTORS[:8], 3)
+        assert (found[:, 0] == ids(0, 8)).all()
+        reader.reconstruct(ids(0, 3))
+        return version
+
+    with reading(search, search, search) as searches:
+
+        def meanwhile(taken: VectorRows) -> Iterator[VectorRows]:
+            """The rows of an increment, which ends only after some searches more."""
+            yield taken
+            searches.wait_for_more()
+
         for day in range(PUBLISHES):
-            searching.wait_for(lambda: versions[-1] in searching.versions)
-            before = searching.searches
+            searches.wait_for(lambda: versions[-1] in searches.answered)
             taken = rows(BASE + 10 * day, BASE + 10 * day + 10)
-            versions.append(incremented(folder, searching.meanwhile(taken), day=day).name)
-            assert searching.searches >= before + 10 or searching.errors
-        searching.wait_for(lambda: versions[-1] in searching.versions)
-    assert searching.errors == []
+            versions.append(incremented(folder, meanwhile(taken), day=day).name)
+        searches.wait_for(lambda: versions[-1] in searches.answered)
     assert reader.error is None
-    assert searching.versions == set(versions)
-    assert len(searching.versions) == PUBLISHES + 1
+    assert set(searches.answered) == set(versions)
+    assert len(searches.answered) == PUBLISHES + 1
     assert reader.ids.tolist() == ids(0, BASE + 10 * PUBLISHES).tolist()
 
 

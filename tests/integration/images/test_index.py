@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +12,7 @@ from include.images.index import OtherModelNow
 from include.images.search import search_image
 from include.images.served_models import image_fingerprints
 from tests.integration.images.gallery import Gallery
+from tests.integration.reader import reading
 
 PROMOTES = 10
 
@@ -44,37 +43,20 @@ def test_no_search_fails_during_ten_promotes_and_each_answer_is_of_one_version(b
     index = built.index()
     vector = np.load(built.served().folder / "embeddings.npy")[20]
     wanted = {built.served().name: "Oak board"}
-    failures: list[Exception] = []
-    seen: set[tuple[str, str]] = set()
-    stop = threading.Event()
 
-    def ask() -> None:
-        while not stop.is_set():
-            try:
-                found = index.search(vector, 50)
-                names = {each.product_name for each in found if each.product_code == "oak"}
-                seen.update((found[0].version, name) for name in names)
-            except Exception as error:  # noqa: BLE001 — all of them are counted
-                failures.append(error)
+    def ask() -> frozenset[tuple[str, str]]:
+        found = index.search(vector, 50)
+        return frozenset((each.version, each.product_name) for each in found if each.product_code == "oak")
 
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
+    with reading(ask, ask) as searches:
         for number in range(PROMOTES):
             built.tell("UPDATE products SET product_name = %s WHERE product_code = 'oak'", f"Name {number}")
             built.tell("DELETE FROM images WHERE image_type = 'defect' ORDER BY image_id LIMIT 1")
             version = built.build()["version"]
             wanted[version] = f"Name {number}"
-            deadline = time.monotonic() + 30
-            while index.version != version and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert index.version == version
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert failures == []
+            searches.wait_for(lambda version=version: index.version == version)
+    assert {len(pairs) for pairs in searches.answered} == {1}
+    seen = {pair for pairs in searches.answered for pair in pairs}
     assert seen <= set(wanted.items())
     assert len({version for version, _ in seen}) > PROMOTES // 2
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import threading
 import time
-from collections import Counter
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from include.local_stack.ports import free_ports
 from tests.integration.images.served import TOKEN, ServedImages
 from tests.integration.images.server_process import ServerProcess, begun, running
+from tests.integration.reader import reading
 
 DATABASE_DOWN = {"images_mysql_url": "mysql://127.0.0.1:1/embsearch_images"}
 
@@ -57,35 +58,21 @@ def test_an_upload_that_stops_is_given_up(images: ServedImages, tmp_path: Path) 
 def test_no_search_fails_while_ten_new_versions_are_promoted(images: ServedImages, tmp_path: Path) -> None:
     own = ServedImages(images.settings.model_copy(update={"state_dir": tmp_path / "state"}), images.pictures)
     versions = [own.build("defect", "0")["version"]]
-    found: Counter[tuple[int, str]] = Counter()
-    done = threading.Event()
+    with running(own.settings, tmp_path) as server, ExitStack() as clients:
 
-    with running(own.settings, tmp_path) as server:
+        def search(client: httpx.Client) -> tuple[int, str]:
+            answer = client.post("/similarity", json={"path": str(own.some("scratch"))})
+            told = answer.json()
+            if answer.status_code == 200:
+                assert {each["version"] for each in told["results"]} == {told["version"]}
+            return answer.status_code, told.get("version", "")
 
-        def search() -> None:
-            with server.client() as client:
-                while not done.is_set():
-                    answer = client.post("/similarity", json={"path": str(own.some("scratch"))})
-                    found[answer.status_code, answer.json().get("version", "")] += 1
-                    if answer.status_code == 200:
-                        assert {each["version"] for each in answer.json()["results"]} == {answer.json()["version"]}
-
-        searching = [threading.Thread(target=search) for _ in range(2)]
-        for each in searching:
-            each.start()
-        try:
+        people = [partial(search, clients.enter_context(server.client())) for _ in range(2)]
+        with reading(*people) as searches:
             versions += [own.build("defect", str(number), force=True)["version"] for number in range(1, 11)]
-            deadline = time.monotonic() + 30
-            while (200, versions[-1]) not in found and time.monotonic() < deadline:
-                time.sleep(0.1)
-        finally:
-            done.set()
-            for each in searching:
-                each.join()
+            searches.wait_for(lambda: (200, versions[-1]) in searches.answered)
     assert len(set(versions)) == 11
-    assert {status for status, _ in found} == {200}
-    assert {version for _, version in found} <= set(versions)
-    assert (200, versions[-1]) in found
+    assert set(searches.answered) <= {(200, version) for version in versions}
 
 
 def test_it_starts_over_the_last_saved_index_while_the_database_is_down(images: ServedImages, tmp_path: Path) -> None:

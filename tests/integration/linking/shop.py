@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from include.errors import EmbsearchError
 from include.keywords.parameters import SearchParameters, VectorIndexParameters
 from include.keywords.search import search_keywords
 from include.settings import Settings
@@ -18,6 +13,7 @@ from include.triton.client import TritonClient
 from include.vector_store.open import open_store
 from include.workflow import run_workflow
 from tests.integration.linking.conftest import LinkingStack
+from tests.integration.reader import Readers, reading
 from tests.integration.runs import new_run
 
 LONG = [" ".join(str(start + number) for number in range(90)) for start in range(0, 2000, 100)]  # 128 tokens and more
@@ -47,42 +43,11 @@ class Shop:
         return tuple((hit.keyword_id, round(hit.score, 3)) for hit in hits)
 
 
-@dataclass
-class Searches:
-    answers: Counter[Answer] = field(default_factory=Counter)
-    failed: list[str] = field(default_factory=list)
-
-    def wait_for_more(self, count: int = 4) -> None:
-        target, deadline = self.answers.total() + count, time.monotonic() + 120
-        while self.answers.total() < target:
-            assert not self.failed
-            assert time.monotonic() < deadline, self
-            time.sleep(0.01)
-
-
 @contextmanager
-def searching(shop: Shop) -> Iterator[Searches]:
+def searching(shop: Shop) -> Iterator[Readers]:
     """Two people search without pause; none may ever be told of an error."""
-    found, over = Searches(), threading.Event()
-
-    def search() -> None:
-        while not over.is_set():
-            try:
-                found.answers[shop.search()] += 1
-            except EmbsearchError as error:
-                found.failed.append(str(error))
-
-    with ThreadPoolExecutor(2) as people:
-        running = [people.submit(search) for _ in range(2)]
-        try:
-            found.wait_for_more()
-            yield found
-            found.wait_for_more()
-        finally:
-            over.set()
-        for one in running:
-            one.result()
-    assert found.failed == []
+    with reading(shop.search, shop.search) as found:
+        yield found
 
 
 def mixed(shop: Shop, generation: str) -> Answer:

@@ -83,7 +83,7 @@ def test_a_change_of_model_under_load_fails_no_search_and_no_answer_mixes_two_mo
     with searching(shop) as searches:
         fingerprint = deploy_another()
         searches.wait_for_more()
-        assert set(searches.answers) == {old}  # until the keywords are made anew, the old pair serves
+        assert set(searches.answered) == {old}  # until the keywords are made anew, the old pair serves
         keywords = shop.index()
         searches.wait_for_more()
         links = shop.links.link()
@@ -91,7 +91,7 @@ def test_a_change_of_model_under_load_fails_no_search_and_no_answer_mixes_two_mo
     new = shop.search()
     assert keywords["model_fingerprint"] == fingerprint
     assert links["keyword_generation"] == keywords["generation"]
-    assert searches.answers.keys() == {old, new}
+    assert searches.answered.keys() == {old, new}
     assert len({old, new, mixed(shop, generation)}) == 3  # so what was searched for tells the pair that answered
     assert scores(shop)[QUERY][:5] == pytest.approx([score for _, score in new], abs=0.002)
 
@@ -106,7 +106,7 @@ def test_deploys_that_follow_each_other_before_keywords_are_indexed_anew_fail_no
             export = changed(exported_minilm, tmp_path / str(length), max_length=length)
             done = deploy(export, shop.settings, needed=needed_fingerprints(shop.settings))
         searches.wait_for_more()
-        assert set(searches.answers) == {old}
+        assert set(searches.answered) == {old}
         keywords = shop.index()
 
     assert keywords["model_fingerprint"] == done.fingerprint

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from qdrant_client import models
@@ -15,6 +13,7 @@ from include.vector_store.protocol import NO_ID
 from include.vector_store.server import ServerStore
 from include.vector_store.server_build import BEGUN
 from include.vector_store.server_generations import ABANDONED_SECONDS
+from tests.integration.reader import reading
 from tests.integration.vector_store.backends import DIMENSION, POINTS, Backend
 
 
@@ -46,22 +45,15 @@ def test_several_threads_search_while_the_alias_moves(backend: Backend) -> None:
     rows = clustered(POINTS, DIMENSION)
     built = [backend.build(number) for number in (1, 2, 3)]
     backend.store.promote(backend.alias, built[0])
-    stop = threading.Event()
 
-    def search() -> int:
-        searches = 0
-        while not stop.is_set():
-            assert backend.store.search(backend.alias, rows[:8], 3).ids[:, 0].tolist() == list(range(8))
-            searches += 1
-        return searches
+    def first_found() -> tuple[int, ...]:
+        return tuple(backend.store.search(backend.alias, rows[:8], 3).ids[:, 0].tolist())
 
-    with ThreadPoolExecutor(4) as pool:
-        threads = [pool.submit(search) for _ in range(4)]
+    with reading(*[first_found] * 4) as searches:
         for turn in range(12):
             backend.store.promote(backend.alias, built[turn % 3])
-            time.sleep(0.02)
-        stop.set()
-        assert all(thread.result() > 0 for thread in threads)
+            searches.wait_for_more(2)
+    assert set(searches.answered) == {tuple(range(8))}
 
 
 def test_prune_keeps_the_newest_and_the_served_one(backend: Backend) -> None:
