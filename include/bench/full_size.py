@@ -141,7 +141,7 @@ def _write_source(settings: Settings, folder: Path) -> Path:
 
 
 def _write_catalogue(path: Path, source: Path) -> Path:
-    entry = {"source": str(source), "dimension": 768, "max_length": 8192, "languages": ["ja"]}
+    entry = {"source": str(source), "pooling": "mean", "dimension": 768, "max_length": 8192, "languages": ["ja"]}
     path.write_text(json.dumps({MODEL: entry}), encoding="utf-8")  # JSON is YAML
     return path
 
