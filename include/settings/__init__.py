@@ -4,7 +4,7 @@ Values come from the environment (``EMBSEARCH_<NAME>``), else from ``stack.env``
 writes when it starts, else from the defaults below, which are the documented ones. Secrets come from the environment
 or from an Airflow connection, never from parameters; those of the local stack's servers are in ``secrets.env`` beside
 ``stack.env``, which its owner alone may read. With ``EMBSEARCH_ENV_FILES=no`` neither file is read: the local stack's
-tasks have all that they may know in their environment, and their DAG files are parsed in two thirds of the time.
+tasks have all that they may know in their environment, and no parse of a DAG file spends 30 ms on reading them.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ class Readers:
     answered: Counter[Hashable] = field(default_factory=Counter)
     failed: list[Exception] = field(default_factory=list)
 
-    def wait_for(self, met: Callable[[], bool]) -> None:
+    def wait_for(self, met: Callable[[], bool], *, seconds: float = 120) -> None:
         """Until what they were answered is enough, or one of them was not answered."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + seconds
         while not met():
             assert self.failed == []
             assert time.monotonic() < deadline, self

@@ -38,13 +38,15 @@ def test_searches_go_on_without_an_error_through_twenty_publishes(tmp_path: Path
         def meanwhile(taken: VectorRows) -> Iterator[VectorRows]:
             """The rows of an increment, which ends only after some searches more."""
             yield taken
-            searches.wait_for_more()
+            searches.wait_for_more(10)
 
         for day in range(PUBLISHES):
-            searches.wait_for(lambda: versions[-1] in searches.answered)
+            searches.wait_for(lambda: versions[-1] in searches.answered, seconds=60)
+            before = searches.answered.total()
             taken = rows(BASE + 10 * day, BASE + 10 * day + 10)
             versions.append(incremented(folder, meanwhile(taken), day=day).name)
-        searches.wait_for(lambda: versions[-1] in searches.answered)
+            assert searches.answered.total() >= before + 10
+        searches.wait_for(lambda: versions[-1] in searches.answered, seconds=60)
     assert reader.error is None
     assert set(searches.answered) == set(versions)
     assert len(searches.answered) == PUBLISHES + 1

@@ -54,7 +54,7 @@ def test_no_search_fails_during_ten_promotes_and_each_answer_is_of_one_version(b
             built.tell("DELETE FROM images WHERE image_type = 'defect' ORDER BY image_id LIMIT 1")
             version = built.build()["version"]
             wanted[version] = f"Name {number}"
-            searches.wait_for(lambda version=version: index.version == version)
+            searches.wait_for(lambda version=version: index.version == version, seconds=30)
     assert {len(pairs) for pairs in searches.answered} == {1}
     seen = {pair for pairs in searches.answered for pair in pairs}
     assert seen <= set(wanted.items())

@@ -70,7 +70,7 @@ def test_no_search_fails_while_ten_new_versions_are_promoted(images: ServedImage
         people = [partial(search, clients.enter_context(server.client())) for _ in range(2)]
         with reading(*people) as searches:
             versions += [own.build("defect", str(number), force=True)["version"] for number in range(1, 11)]
-            searches.wait_for(lambda: (200, versions[-1]) in searches.answered)
+            searches.wait_for(lambda: (200, versions[-1]) in searches.answered, seconds=30)
     assert len(set(versions)) == 11
     assert set(searches.answered) <= {(200, version) for version in versions}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import pytest
 from qdrant_client import models
@@ -46,14 +47,15 @@ def test_several_threads_search_while_the_alias_moves(backend: Backend) -> None:
     built = [backend.build(number) for number in (1, 2, 3)]
     backend.store.promote(backend.alias, built[0])
 
-    def first_found() -> tuple[int, ...]:
-        return tuple(backend.store.search(backend.alias, rows[:8], 3).ids[:, 0].tolist())
+    def first_found(person: int) -> tuple[int, tuple[int, ...]]:
+        return person, tuple(backend.store.search(backend.alias, rows[:8], 3).ids[:, 0].tolist())
 
-    with reading(*[first_found] * 4) as searches:
+    with reading(*(partial(first_found, person) for person in range(4))) as searches:
+        searches.wait_for(lambda: len(searches.answered) >= 4)  # everybody searches
         for turn in range(12):
             backend.store.promote(backend.alias, built[turn % 3])
             searches.wait_for_more(2)
-    assert set(searches.answered) == {tuple(range(8))}
+    assert set(searches.answered) == {(person, tuple(range(8))) for person in range(4)}
 
 
 def test_prune_keeps_the_newest_and_the_served_one(backend: Backend) -> None:

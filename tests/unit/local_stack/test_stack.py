@@ -107,6 +107,7 @@ def test_tasks_do_not_learn_the_login_that_may_change_tables(tmp_path: Path) -> 
     served = with_logins(served_settings(Settings(local_dir=tmp_path)))
     (tmp_path / "secrets.env").write_text(secrets_file(served))
     told = task_environment(served)
+    assert "EMBSEARCH_MYSQL_PASSWORD" in told
     assert [name for name in told if "OWNER" in name] == []
     code = "from include.settings import get_settings as read; print(read().mysql_user, read().mysql_owner_user)"
     for variables, logins in (
