@@ -30,8 +30,7 @@ ASKED_CHARACTERS = 2000  # of a query
 WORD_CHARACTERS = 100
 ANSWER_BYTES = 1_000_000
 CACHED = 1024  # queries
-PAUSE_SECONDS = 30.0  # an endpoint that failed is let alone so long: no search waits for it again and again
-ATTEMPTS = 2
+PAUSE_SECONDS = 30.0  # an endpoint that is not there is let alone so long: no search waits for it again and again
 SHARE = 0.5  # of a search's time; the rest is for the search itself
 # What a request may end with: besides its own errors, httpx lets through those of URLs, names and sockets.
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError, OverflowError, ExceptionGroup)
@@ -41,8 +40,9 @@ class LanguageModelKeywords:
     """Nouns, verbs and adjectives of queries, as a language model names them. May be shared between threads; close it.
 
     Each try ends after ``timeout_seconds``, whatever comes by then; both together when half of the search's time is
-    over. What was answered is kept for the last :data:`CACHED` queries. After a failure it is not asked for
-    :data:`PAUSE_SECONDS`.
+    over. What was answered is kept for the last :data:`CACHED` queries. An endpoint that is not there or denies access
+    is not asked for :data:`PAUSE_SECONDS`; one that answers a query with something else than keywords is asked for the
+    next one all the same, for the fault may be that query's alone.
     """
 
     name = "language model"
@@ -107,7 +107,7 @@ class LanguageModelKeywords:
         try:
             with ends_within(left() * SHARE):
                 found = self._ask(query[:ASKED_CHARACTERS])
-        except EmbsearchError:
+        except (ServiceUnavailable, AccessDenied):
             self._paused_until = time.monotonic() + self._pause_seconds
             raise
         with self._lock:
@@ -127,17 +127,28 @@ class LanguageModelKeywords:
             "response_format": {"type": "json_object"},
             "messages": [{"role": "system", "content": INSTRUCTION}, {"role": "user", "content": query}],
         }
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                found = _keywords_in(self._loop.run(self._post(body, min(self._seconds, left()))))
-                if found or attempt == ATTEMPTS:  # a query of stop words has none, and that is no failure
-                    return found
-            except (ServiceUnavailable, ContractError) as error:
-                if attempt == ATTEMPTS or not left():
-                    raise
-                log.info("%s Asked once more.", error)
-            body.pop("response_format")  # some endpoints do not know it
-        raise AssertionError  # pragma: no cover
+        first: EmbsearchError | None = None
+        try:
+            if found := self._try(body):
+                return found
+        except (ServiceUnavailable, ContractError) as error:
+            if not left():
+                raise
+            log.info("%s Asked once more.", error)
+            first = error
+        body.pop("response_format")  # some endpoints do not know it
+        try:
+            return self._try(body)
+        except ServiceUnavailable:
+            # An endpoint that has answered is there, however little time or luck the second try had.
+            if first is None:  # a query of stop words has no keywords, and that is no failure
+                return []
+            if isinstance(first, ContractError):
+                raise first from None
+            raise
+
+    def _try(self, body: dict[str, Any]) -> list[str]:
+        return _keywords_in(self._loop.run(self._post(body, min(self._seconds, left()))))
 
     async def _post(self, body: dict[str, Any], seconds: float) -> bytes:
         """The answer's body, whole within ``seconds`` from the connection on, however slowly it comes."""
