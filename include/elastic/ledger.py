@@ -14,11 +14,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from include.elastic.document_id import document_id
-from include.errors import ContractError
+from include.errors import Busy, ContractError, EmbsearchError, SetupError
 from include.settings import Settings
 
 TOGETHER = 500
 BUSY_SECONDS = 60.0
+PRIMARY = 0xFF  # of SQLite's error codes; the bits above say more of the same
 
 
 def ledger_file(settings: Settings, alias: str) -> Path:
@@ -27,7 +28,12 @@ def ledger_file(settings: Settings, alias: str) -> Path:
 
 
 class Ledger:
-    """Document → version (milliseconds of the run's date) of one collection, in a file of SQLite."""
+    """Document → version (milliseconds of the run's date) of one collection, in a file of SQLite.
+
+    Every method raises :class:`~include.errors.Busy` while another run writes for long,
+    :class:`~include.errors.SetupError` where the disk is full or the file cannot be opened or written, and
+    :class:`~include.errors.ContractError` when it is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -64,17 +70,39 @@ class Ledger:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS)) as database:
                 database.execute(
                     "CREATE TABLE IF NOT EXISTS seen (key BLOB PRIMARY KEY, version INTEGER) WITHOUT ROWID"
                 )
                 with database:
                     yield database
-        except sqlite3.DatabaseError as error:
-            msg = f"{self._path}: {error}. If it is damaged, remove it: runs of older days are then less careful."
-            raise ContractError(msg) from error
+        except sqlite3.Error as error:
+            raise _as_error(self._path, error) from error
+        except OSError as error:
+            raise _unusable(self._path, error.strerror or str(error)) from error
+
+
+def _as_error(path: Path, error: sqlite3.Error) -> EmbsearchError:
+    """What a failure of SQLite means; only a damaged file is to be removed."""
+    code = getattr(error, "sqlite_errorcode", 0) & PRIMARY  # none, where SQLite was not even asked
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy(f"{path}: {error}. Another run has been writing there for {BUSY_SECONDS:.0f} s. Run this again.")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return ContractError(
+            f"{path} is damaged: {error}. Remove it, then run this again. What is lost is which run was the last to "
+            "speak of each document: until newer runs have spoken of them again, a run of an older day may replace "
+            "what a newer one found unchanged, and bring back what one deleted. No document is lost."
+        )
+    return _unusable(path, str(error))
+
+
+def _unusable(path: Path, why: str) -> SetupError:
+    return SetupError(
+        f"{path} cannot be used: {why}. Look at the space on its disk, and at the rights to the file and its folder, "
+        "then run this again."
+    )
 
 
 def key_of(document: str) -> bytes:
