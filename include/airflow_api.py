@@ -220,8 +220,13 @@ def _as_error(response: httpx.Response) -> EmbsearchError:
         detail = response.json().get("detail", response.text)
     except ValueError:
         detail = response.text
-    if response.status_code in (401, 403):
+    if response.status_code == httpx.codes.UNAUTHORIZED:
         return AccessDenied(f"Airflow refuses {what}: {detail}. Check the user and the password.")
+    if response.status_code == httpx.codes.FORBIDDEN:
+        return AccessDenied(
+            f"Airflow refuses {what}: {detail}. It knows the user, who has no right to that: give the user a role that "
+            "has it, or log in as another."
+        )
     if response.status_code in (400, 404, 409, 422):
         return InputError(f"Airflow refuses {what}: {detail}")
     if response.status_code in (429, 502, 503, 504):

@@ -10,7 +10,7 @@ import pytest
 
 from include import airflow_api
 from include.airflow_api import AirflowApi
-from include.errors import FatalError, InputError
+from include.errors import AccessDenied, FatalError, InputError
 
 LOCKED = httpx.Response(500, json={"detail": {"reason": "Database error", "message": "Serious error"}})
 RUNS = "/api/v2/dags/some_dag/dagRuns"
@@ -54,6 +54,20 @@ def test_a_database_that_stays_locked_is_told_in_the_end(monkeypatch: pytest.Mon
     monkeypatch.setattr(airflow_api, "LOCKED_SECONDS", 0)
     with pytest.raises(FatalError, match="Database error"):
         Airflow(LOCKED).api().set_paused("some_dag", paused=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "advice", "elsewhere"),
+    [
+        (401, "Check the user and the password", "role"),
+        (403, "who has no right to that: give the user a role", "passw"),
+    ],
+)
+def test_an_unknown_user_and_a_missing_right_are_told_apart(status: int, advice: str, elsewhere: str) -> None:
+    airflow = Airflow(httpx.Response(status, json={"detail": "no"}))
+    with pytest.raises(AccessDenied, match=f"refuses PATCH /api/v2/dags/some_dag: no. .*{advice}") as told:
+        airflow.api().set_paused("some_dag", paused=True)
+    assert elsewhere not in str(told.value)
 
 
 def test_a_run_that_was_made_before_the_database_was_locked_is_not_made_twice() -> None:
