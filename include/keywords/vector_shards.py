@@ -16,14 +16,14 @@ from include.generations.vectors import from_column, to_column
 from include.keywords.progress import Progress
 from include.keywords.reuse import KnownVectors
 from include.sources.build import Build
-from include.sources.plan import text_hash
+from include.sources.plan import text_digest
 from include.triton.embedder import Embedder
 
 
 def embed_shard(build: Build, index: int, embedder: Embedder, known: KnownVectors, progress: Progress) -> ShardManifest:
     """Take over the vectors of texts that are ``known``, embed the others, and write all of them as a part."""
     rows = build.rows(index)
-    hashes = [text_hash(row.text) for row in rows]
+    hashes = [text_digest(row.text) for row in rows]
     vectors = np.empty((len(rows), build.facts["dimension"]), np.float32)
     began = time.monotonic()
     reused = known.fill(hashes, vectors)

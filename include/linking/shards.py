@@ -20,7 +20,7 @@ from include.linking.progress import STAGES, Progress
 from include.linking.servers import KEYWORDS, Servers, Target, pinned_embedder, pipeline_to, served_target, servers_of
 from include.settings import Settings
 from include.sources.build import Build
-from include.sources.plan import text_hash
+from include.sources.plan import text_digest
 from include.triton.embedder import Embedder
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def _finish_shard(build: Build, index: int, batches: Sequence[LinkedBatch], pipe
         {
             "number": pa.array([row.number for row in rows], pa.int64()),
             "product_name": pa.array([row.text for row in rows], pa.string()),
-            "text_hash": pa.array([text_hash(row.text) for row in rows], pa.binary(16)),
+            "text_hash": pa.array([text_digest(row.text) for row in rows], pa.binary(16)),
             "vector": to_column(np.concatenate([linked.vectors for linked in batches])),
             "keyword_ids": pa.array([[k["keyword_id"] for k in row] for row in links], pa.list_(pa.int64())),
             "keywords": pa.array([[k["keyword"] for k in row] for row in links], pa.list_(pa.string())),

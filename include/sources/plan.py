@@ -57,8 +57,8 @@ class InputPlan:
         return cls(**{**value, "counts": Counts.from_dict(value["counts"]), "unusable": ()})
 
 
-def text_hash(text: str) -> bytes:
-    """128 bits that stand for a text: equal texts, equal hash, and no two of 10^12 texts share one."""
+def text_digest(text: str) -> bytes:
+    """16 bytes of BLAKE2b that stand for a text in the column ``text_hash``: no two of 10^12 texts share them."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -115,7 +115,7 @@ class _Walk:
             if isinstance(row, Unusable):
                 self._set_aside(row)
                 continue
-            digest = text_hash(row.text)
+            digest = text_digest(row.text)
             if digest in seen:
                 self.skipped["duplicate"] += 1
                 continue

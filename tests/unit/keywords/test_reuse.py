@@ -10,12 +10,12 @@ import pytest
 
 from include.generations.vectors import to_column
 from include.keywords.reuse import KnownVectors
-from include.sources.plan import text_hash
+from include.sources.plan import text_digest
 
 
 def part(path: Path, texts: list[str], first: float) -> Path:
     vectors = np.arange(first, first + len(texts), dtype=np.float32)[:, None] * np.ones((1, 4), np.float32)
-    hashes = pa.array([text_hash(text) for text in texts], pa.binary(16))
+    hashes = pa.array([text_digest(text) for text in texts], pa.binary(16))
     pq.write_table(pa.table({"text_hash": hashes, "vector": to_column(vectors)}), path)
     return path
 
@@ -24,7 +24,7 @@ def test_known_texts_get_their_vectors_wherever_they_stood_and_others_are_left_a
     known = KnownVectors([part(tmp_path / "0", ["a", "b"], 10), part(tmp_path / "1", ["c", "d"], 20)], scratch=tmp_path)
     assert len(known) == 4
     into = np.full((5, 4), -1, np.float32)
-    found = known.fill([text_hash(text) for text in ("d", "new", "a", "c", "A")], into)
+    found = known.fill([text_digest(text) for text in ("d", "new", "a", "c", "A")], into)
     assert found.tolist() == [True, False, True, True, False]
     assert into[:, 0].tolist() == [21, -1, 10, 20, -1]
     assert (into == into[:, :1]).all()
@@ -45,7 +45,7 @@ def test_each_part_is_read_once_however_the_texts_are_shuffled(tmp_path: Path, m
     for start in range(0, 400, 20):
         shard = order[start : start + 20]
         into = np.empty((20, 4), np.float32)
-        assert known.fill([text_hash(texts[row]) for row in shard], into).all()
+        assert known.fill([text_digest(texts[row]) for row in shard], into).all()
         assert into[:, 3].tolist() == shard
     assert read == parts
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in parts}  # no file is left behind
@@ -53,4 +53,4 @@ def test_each_part_is_read_once_however_the_texts_are_shuffled(tmp_path: Path, m
 
 def test_nothing_is_known_without_an_earlier_build(tmp_path: Path) -> None:
     into = np.zeros((1, 4), np.float32)
-    assert KnownVectors([], scratch=tmp_path).fill([text_hash("a")], into).tolist() == [False]
+    assert KnownVectors([], scratch=tmp_path).fill([text_digest("a")], into).tolist() == [False]
