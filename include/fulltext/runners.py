@@ -1,25 +1,23 @@
-"""The ways to search documents: by words, by meaning, and both merged."""
+"""The ways to search documents: by words, by meaning, and the runner of the mode that is wanted."""
 
 from __future__ import annotations
 
 import logging
-import math
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from contextvars import copy_context
 from itertools import chain
 
 from include.catalog.models import get_model
 from include.errors import ContractError, InputError
 from include.fulltext.chunks import text_hash
 from include.fulltext.deadline import ends_within, in_time, left
+from include.fulltext.hybrid import HybridRunner
 from include.fulltext.languages import InLanguages
-from include.fulltext.merge import FUSION, best_of, merged
+from include.fulltext.merge import best_of
 from include.fulltext.parameters import DocumentSearchParameters
 from include.fulltext.places import vectors_of
-from include.fulltext.query import MOST, checked_top_k, filter_clauses
+from include.fulltext.query import checked_top_k, filter_clauses
 from include.fulltext.results import DocumentWithScore, Filters, Runner, best_first
 from include.fulltext.search import DocumentSearch, clean, softly
 from include.settings import Settings
@@ -33,8 +31,6 @@ log = logging.getLogger(__name__)
 FIRST_TEXTS = 3  # for each result that is wanted: texts that are gone or filtered out fall away
 MOST_TEXTS = 4096  # nearest texts looked at for one search
 TOGETHER = 512  # texts in one request for their chunks
-FUSED_DEPTH = 3  # results of each runner for each that is wanted
-FUSED_LEAST = 30  # of them: else the best of few would be others than the best of ten
 
 
 class TextRunner:
@@ -176,45 +172,6 @@ class VectorRunner:
             return self._embedders[vectors.model_fingerprint]
 
 
-class HybridRunner:
-    """Several runners at once, their results merged.
-
-    ``seconds`` are told to all of them as one time that begins with the search; one of yours must end by itself.
-    """
-
-    def __init__(
-        self,
-        runners: Mapping[str, Runner],
-        *,
-        strategy: str = FUSION,
-        weights: Mapping[str, float] | None = None,
-        seconds: float = math.inf,
-    ) -> None:
-        merged({}, strategy)
-        self._runners, self._strategy, self._weights = dict(runners), strategy, weights
-        self._seconds = seconds
-        self._pool = ThreadPoolExecutor(thread_name_prefix="hybrid")
-
-    def search(self, query: str, top_k: int, filters: Filters | None = None) -> list[DocumentWithScore]:
-        """The best ``top_k`` of what all find; each is asked for some more.
-
-        Raises:
-            EmbsearchError: what a runner raises.
-        """
-        depth = min(max(checked_top_k(top_k) * FUSED_DEPTH, FUSED_LEAST), MOST)
-        with ends_within(self._seconds):
-            asked = {
-                name: self._pool.submit(copy_context().run, one.search, query, depth, filters)
-                for name, one in self._runners.items()
-            }
-        results = {name: future.result() for name, future in asked.items()}
-        return merged(results, self._strategy, weights=self._weights)[:top_k]
-
-    def close(self) -> None:
-        """End its threads."""
-        self._pool.shutdown()
-
-
 @contextmanager
 def open_runner(parameters: DocumentSearchParameters, settings: Settings) -> Iterator[Runner]:
     """The runner of the wanted mode; what it has opened is closed at the end.
@@ -239,6 +196,6 @@ def open_runner(parameters: DocumentSearchParameters, settings: Settings) -> Ite
             yield vector
             return
         spoken = InLanguages(vector, get_model(parameters.model).languages)
-        hybrid = HybridRunner({"vector": spoken, "fulltext": text}, seconds=seconds)
+        hybrid = HybridRunner({"vector": spoken, "fulltext": text}, seconds=seconds, faults=documents.faults)
         stack.callback(hybrid.close)
         yield hybrid

@@ -20,8 +20,9 @@ from include.errors import InputError, ServiceUnavailable
 from include.fulltext.analysis import Analysis
 from include.fulltext.cluster import SearchCluster, Served
 from include.fulltext.deadline import ends_within, in_time, left
+from include.fulltext.hybrid import HybridRunner
 from include.fulltext.results import DocumentWithScore, Filters
-from include.fulltext.runners import TOGETHER, HybridRunner, VectorRunner
+from include.fulltext.runners import TOGETHER, VectorRunner
 
 ANALYSIS = Analysis("tokens", "whitespace", "whitespace")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from include.errors import InputError
+from include.fulltext.hybrid import HybridRunner
 from include.fulltext.merge import best_of, merged, reciprocal_rank_fusion, union
 from include.fulltext.results import FULLTEXT, GRAPH, SUMMARY, VECTOR, DocumentWithScore, Filters, Runner
-from include.fulltext.runners import HybridRunner
 
 
 def result(text: str, score: float = 1.0, recall_type: str = FULLTEXT, **metadata: object) -> DocumentWithScore:
