@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from tests.integration.fulltext.six_documents import ids, seed
 from tests.integration.fulltext.test_search_faults import hanging
 from tests.integration.triton_server import TritonServer
 
+READERS = 8
 DOCUMENTS = {
     "tent": ("Tents", "A shelter for camping in the mountains.", "a"),
     "kettle": ("Kettles", "An appliance that boils water for tea.", "a"),
@@ -133,6 +136,24 @@ def test_both_together_rank_first_what_both_find(seeded: Library, served_minilm:
     assert found[0].metadata["ranks"] == {"vector": 1, "fulltext": 1}
     assert found[0].score == pytest.approx(2 / 61)
     assert len(found) == 3
+
+
+def test_eight_readers_at_once_find_what_each_would_find_alone(
+    seeded: Library, served_minilm: TritonServer, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    queries = ["a shelter in the mountains", "hiking boots", "boiling water", "walking long trails"] * 2
+    together = threading.Barrier(READERS)
+
+    def reads(hybrid: Runner, first: int) -> dict[str, list[DocumentWithScore]]:
+        together.wait(60)
+        return {query: hybrid.search(query, 3) for query in queries[first:] + queries[:first]}
+
+    with runner(seeded, served_minilm, url, "hybrid") as hybrid, ThreadPoolExecutor(READERS) as readers:
+        alone = {query: hybrid.search(query, 3) for query in queries}
+        found = list(readers.map(lambda number: reads(hybrid, number), range(READERS)))
+    assert all(one.metadata["ranks"] for each in alone.values() for one in each)
+    assert found == [alone] * READERS
+    assert "waits for its turn" not in caplog.text
 
 
 def test_without_triton_both_together_still_find_by_words_unless_strict(
