@@ -16,6 +16,7 @@ from include.faiss_index.engine import Index, Vectors, library, read_index
 from include.faiss_index.ids import Ids
 from include.faiss_index.manifest import IDS, INDEX, Manifest
 from include.faiss_index.recipe import Recipe
+from include.faiss_index.rows import have_direction, scaled
 from include.faiss_index.storage import FileDigest, storage_faults
 
 
@@ -42,14 +43,14 @@ class OpenIndex:
         Raises:
             InputError: the queries have another dimension, hold NaN, infinity or only zeros, or ``k`` is less than 1.
         """
-        scaled = _unit_queries(queries, self.dimension)
+        asked = _unit_queries(queries, self.dimension)
         if k < 1:
             msg = f"k is {k}; ask for at least 1."
             raise InputError(msg)
         if self.rows is None:
-            return self._found(scaled, k)
-        _, candidates = self._found(scaled, k * self.refine_factor)
-        return refine.rescored(scaled, candidates, self.ids, self.rows, k)
+            return self._found(asked, k)
+        _, candidates = self._found(asked, k * self.refine_factor)
+        return refine.rescored(asked, candidates, self.ids, self.rows, k)
 
     def reconstruct(self, ids: Ids) -> Vectors:
         """``[N, D]`` the vectors of ``ids``, as far as the index remembers them.
@@ -136,13 +137,11 @@ def _unit_queries(queries: Any, dimension: int) -> Vectors:
     if array.ndim != 2 or array.shape[1] != dimension:
         msg = f"The queries have shape {array.shape}; the index takes [any number, {dimension}]."
         raise InputError(msg)
-    norms = np.linalg.norm(array.astype(np.float64), axis=1)
-    good = np.isfinite(norms) & (norms > 0)
+    good = have_direction(array)
     if not good.all():
         msg = f"Query {int(np.argmin(good))} holds NaN, infinity or only zeros."
         raise InputError(msg)
-    scaled: Vectors = (array / norms[:, None]).astype(np.float32)
-    return scaled
+    return scaled(array)
 
 
 def _none(dimension: int) -> Vectors:

@@ -10,7 +10,34 @@ from numpy.typing import NDArray
 from include.errors import ContractError
 from include.generations.vectors import VectorRows
 
+Norms = NDArray[np.float64]  # [N]
+
 BATCH_ROWS = 20_000  # of one call of the engine, which then uses all its threads
+
+
+def norms_of(vectors: NDArray[np.float32]) -> Norms:
+    """The length of each row of ``[N, D]``: 0 only where all values are 0, NaN or infinity only where one is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # float64: squares of float32 values overflow and vanish long before the values do
+        norms: Norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    return norms
+
+
+def have_direction(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows of ``[N, D]`` can be indexed: their values are finite, and not all of them are 0."""
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        squares = np.einsum("ij,ij->i", vectors, vectors)  # several times as fast in float32, which proves most of them
+    good: NDArray[np.bool_] = np.isfinite(squares) & (squares > 0)
+    doubtful = ~good
+    if doubtful.any():
+        norms = norms_of(vectors[doubtful])
+        good[doubtful] = np.isfinite(norms) & (norms > 0)
+    return good
+
+
+def scaled(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``vectors``, which all have a direction, with length 1."""
+    return (vectors / norms_of(vectors)[:, None]).astype(np.float32)
 
 
 def usable(rows: VectorRows, dimension: int) -> tuple[VectorRows, dict[int, str]]:
@@ -26,14 +53,10 @@ def usable(rows: VectorRows, dimension: int) -> tuple[VectorRows, dict[int, str]
             "They come from another model: use that of the index, or run faiss_rebuild."
         )
         raise ContractError(msg)
-    finite = np.asarray(np.isfinite(vectors).all(axis=1))
-    with np.errstate(over="ignore", invalid="ignore"):
-        # float64: squares of float32 values overflow and vanish long before the values do
-        norms: NDArray[np.float64] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    good = np.logical_and.reduce([finite, norms > 0, rows.ids >= 0])
-    bad = {int(rows.ids[row]): _reason(finite[row], norms[row]) for row in np.flatnonzero(~good)}
-    scaled = (vectors[good] / norms[good, None]).astype(np.float32)
-    return VectorRows(np.ascontiguousarray(rows.ids[good], np.int64), scaled), bad
+    good = have_direction(vectors) & (rows.ids >= 0)
+    refused = np.flatnonzero(~good)
+    bad = {int(rows.ids[row]): _reason(norm) for row, norm in zip(refused, norms_of(vectors[refused]), strict=True)}
+    return VectorRows(np.ascontiguousarray(rows.ids[good], np.int64), scaled(vectors[good])), bad
 
 
 def unit(rows: VectorRows, dimension: int) -> VectorRows:
@@ -63,8 +86,8 @@ def batches(pages: Iterable[VectorRows], rows: int = BATCH_ROWS) -> Iterator[Vec
         yield _joined(waiting)
 
 
-def _reason(finite: bool, norm: float) -> str:  # noqa: FBT001 — told apart for a message
-    if not finite:
+def _reason(norm: float) -> str:
+    if not np.isfinite(norm):
         return "it holds NaN or infinity"
     return "all of its values are 0" if norm == 0 else "its id is negative"
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.errors import InputError
+from include.faiss_index.rows import have_direction, norms_of
 from include.generations.vectors import VectorRows
 
 NULL, LENGTH, NOT_FINITE, ZERO = "null", "wrong length", "not finite", "zero norm"
@@ -52,11 +53,10 @@ def decode(
         raise InputError(_text(table))
     joined = b"".join([blob for _, blob in whole if blob is not None])
     vectors = np.frombuffer(joined, vector_type).reshape(len(whole), dimension).astype(np.float32, copy=False)
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        squares = np.einsum("nd,nd->n", vectors, vectors)  # NaN and infinity spread to it
-    good = np.isfinite(squares) & (squares > 0)
+    good = have_direction(vectors)
     if not good.all():
-        bad += [_without_direction(int(ids[at]), float(squares[at])) for at in np.flatnonzero(~good)]
+        norms = norms_of(vectors[~good]).tolist()
+        bad += [_without_direction(number, norm) for number, norm in zip(ids[~good].tolist(), norms, strict=True)]
         ids, vectors = ids[good], vectors[good]
     return VectorRows(ids, vectors), tuple(sorted(bad, key=lambda row: row.id))
 
@@ -77,8 +77,8 @@ def _unlike(row: tuple[int, bytes | None], expected: int, vector_type: str, tabl
     return BadRow(number, LENGTH, f"{len(blob)} bytes, {expected} are expected of {np.dtype(vector_type).name}")
 
 
-def _without_direction(number: int, square: float) -> BadRow:
-    return BadRow(number, ZERO) if square == 0 else BadRow(number, NOT_FINITE)
+def _without_direction(number: int, norm: float) -> BadRow:
+    return BadRow(number, ZERO) if norm == 0 else BadRow(number, NOT_FINITE)
 
 
 def _text(table: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from include.errors import InputError
+from include.faiss_index.rows import usable
 from include.mysql.decoding import decode
 
 D = 4
@@ -38,7 +39,6 @@ def test_good_rows_keep_their_order_and_their_exact_values() -> None:
         (b"", "wrong length", "0 bytes, 16 are expected of float32"),
         (row(1, float("nan"), 0, 0), "not finite", ""),
         (row(1, float("-inf"), 0, 0), "not finite", ""),
-        (row(3e38, 3e38, 0, 0), "not finite", ""),
         (row(0, 0, 0, 0), "zero norm", ""),
     ],
 )
@@ -49,6 +49,16 @@ def test_what_cannot_be_a_vector_is_set_aside_with_its_reason_and_the_rest_stays
     assert rows.ids.tolist() == [1, 3]
     assert rows.vectors.shape == (2, D)
     assert [(found.id, found.reason, found.detail) for found in bad] == [(2, reason, detail)]
+
+
+@pytest.mark.parametrize("values", [(3e38, 3e38, 0, 0), (2e19, 0, 0, 0), (1e-23, 0, 0, 0), (1e-45, 0, 0, 0)])
+def test_a_vector_however_long_or_short_has_a_direction_and_can_be_indexed(values: tuple[float, ...]) -> None:
+    rows, bad = decode([(1, row(*values))], D, "<f4", "t")
+    assert bad == ()
+    np.testing.assert_array_equal(rows.vectors, np.array([values], np.float32))
+    good, refused = usable(rows, D)
+    assert refused == {}
+    assert np.linalg.norm(good.vectors, axis=1) == pytest.approx(1)
 
 
 def test_a_short_row_beside_one_that_is_longer_by_as_much_is_not_taken_for_two_good_ones() -> None:
