@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from include.errors import InputError, ServiceUnavailable
 from include.images.api.access import Access, Caller, sender_of, slow_down
+from include.images.api.bodies import described, json_body
 from include.images.api.contract import (
     FoundImage,
     Health,
@@ -38,6 +39,9 @@ from include.objects.locations import Allowed, Location, NotAllowed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+AskedRebuild = Annotated[RebuildRequest, Depends(json_body(RebuildRequest))]
+AskedRegistration = Annotated[RegisterRequest, Depends(json_body(RegisterRequest))]
 
 ANSWER_SECONDS = 5.0  # that a caller waits for the database
 _MEANINGS = {
@@ -86,7 +90,7 @@ class Endpoints:
         links = await STORES.run(self._linked, drawn, as_url=options.result_images == "url") if drawn else None
         return _answer(query, index, found, links)
 
-    async def rebuild(self, request: Request, asked: RebuildRequest) -> RebuildStarted:
+    async def rebuild(self, request: Request, asked: AskedRebuild) -> RebuildStarted:
         """Start building one index or all anew, as a run of DAG `image_index`."""
         caller: Caller = request.state.caller
         edition = asked.edition or self._serving.edition
@@ -97,7 +101,7 @@ class Endpoints:
         """How a rebuild is."""
         return await RECORDS.run(self._rebuilder.state, run_id, request.state.caller)
 
-    async def register(self, asked: RegisterRequest) -> Registered:
+    async def register(self, asked: AskedRegistration) -> Registered:
         """Record a temporary image; its row and its object are deleted after a day."""
         image_id, since = await RECORDS.run(self._register, asked)
         return Registered(image_id=image_id, delete_after=since + timedelta(hours=TEMPORARY_HOURS))
@@ -139,7 +143,10 @@ class Endpoints:
 
 
 def routes(endpoints: Endpoints, access: Access, paced: Callable[..., None]) -> APIRouter:
-    """The routes with who may use them; a body is read only when its sender may send it."""
+    """The routes with who may use them; a body is read only when its sender may send it.
+
+    So no endpoint declares a body: each takes it from a dependency of its own, which is asked after these of the route.
+    """
     router = APIRouter(responses=REFUSALS)
 
     def add(path: str, endpoint: Callable[..., Any], method: str, who: Callable[..., Any], **more: Any) -> None:
@@ -150,9 +157,15 @@ def routes(endpoints: Endpoints, access: Access, paced: Callable[..., None]) -> 
         "/similarity", endpoints.similarity, "POST", access.search, tags=["search"],
         openapi_extra={"requestBody": REQUEST_BODY}, response_model_exclude_none=False,
     )  # fmt: skip
-    add("/index/rebuild", endpoints.rebuild, "POST", access.write, tags=["index"], status_code=202)
+    add(
+        "/index/rebuild", endpoints.rebuild, "POST", access.write, tags=["index"], status_code=202,
+        openapi_extra=described(RebuildRequest),
+    )  # fmt: skip
     add("/index/rebuild/{run_id}", endpoints.rebuild_state, "GET", access.watch, tags=["index"])
-    add("/api/worker/image/register", endpoints.register, "POST", access.write, tags=["images"], status_code=201)
+    add(
+        "/api/worker/image/register", endpoints.register, "POST", access.write, tags=["images"], status_code=201,
+        openapi_extra=described(RegisterRequest),
+    )  # fmt: skip
     down: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Searches do not work."}}
     add("/health", endpoints.health, "GET", access.search, tags=["health"], responses=down)
     return router

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
+from include.images.api.bodies import JSON, checked, content_type
 from include.images.api.contract import SearchOptions, SimilarityRequest
 from include.images.api.threads import STORES
 
 if TYPE_CHECKING:
     from include.images.api.serving import Serving
 
-M = TypeVar("M", bound=BaseModel)
-
+FORM = "multipart/form-data"
 MOST_FIELDS = 16
 FIELD_BYTES = 4096
 
@@ -25,14 +24,14 @@ _OPTIONS = SearchOptions.model_json_schema()
 REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
-        "application/json": {
+        JSON: {
             "schema": SimilarityRequest.model_json_schema(),
             "examples": {
                 "path": {"value": {"path": "/data/images/query.jpg", "index_type": "defect", "top_k": 5}},
                 "storage URL": {"value": {"storage_url": "s3://images/queries/42.jpg", "result_images": "url"}},
             },
         },
-        "multipart/form-data": {
+        FORM: {
             "schema": {
                 **_OPTIONS,
                 "title": "Upload",
@@ -64,13 +63,13 @@ async def read_query(request: Request, serving: Serving) -> Query:
         HTTPException: the body is of another type.
         InputError: the address is not allowed, or there is no image.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "application/json":
-        asked = _checked(SimilarityRequest, await request.body())
+    kind = content_type(request)
+    if kind == JSON:
+        asked = checked(SimilarityRequest, await request.body())
         return Query(asked.address, await STORES.run(_downloaded, asked.address, serving), asked)
-    if kind == "multipart/form-data":
+    if kind == FORM:
         return await _uploaded(request)
-    raise HTTPException(415, "Send application/json with path or storage_url, or multipart/form-data with file.")
+    raise HTTPException(415, f"Send {JSON} with path or storage_url, or {FORM} with file.")
 
 
 def _downloaded(address: str, serving: Serving) -> bytes:
@@ -88,16 +87,8 @@ async def _uploaded(request: Request) -> Query:
         file = given.pop("file", None)
         if not isinstance(file, UploadFile):
             raise _invalid("file", "is missing, or is no file")
-        options = _checked(SearchOptions, given)
+        options = checked(SearchOptions, given)
         return Query((file.filename or "upload")[:255], await file.read(), options)
-
-
-def _checked(kind: type[M], given: bytes | dict[str, Any]) -> M:
-    try:
-        return kind.model_validate_json(given) if isinstance(given, bytes) else kind.model_validate(given)
-    except ValidationError as error:
-        found = [{**each, "loc": ("body", *each["loc"])} for each in error.errors(include_url=False)]
-        raise RequestValidationError(found) from error
 
 
 def _invalid(name: str, said: str) -> RequestValidationError:

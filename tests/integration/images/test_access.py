@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -31,18 +32,39 @@ def test_without_the_token_nothing_is_answered(images: ServedImages, method: str
         assert answer.json()["error"]["code"] == "unauthorized"
 
 
-def test_an_upload_without_the_token_is_not_read(images: ServedImages) -> None:
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize("path", [path for method, path in ROUTES if method == "POST"])
+@pytest.mark.parametrize("who", ["a stranger", "a caller who asks too often"])
+def test_a_body_is_not_read_unless_its_sender_may_send_it(images: ServedImages, who: str, path: str, kind: str) -> None:
     read = 0
 
-    def pieces() -> Any:
+    def pieces() -> Iterator[bytes]:
         nonlocal read
-        for _ in range(100):
+        for _ in range(3):
             read += 1
-            yield b"x" * 100_000
+            yield b"x" * 10_000
 
-    with images.client(token=None) as client:
-        kind = {"content-type": "multipart/form-data; boundary=x"}
-        assert client.post("/similarity", content=pieces(), headers=kind).status_code == 401
+    stranger = who == "a stranger"
+    with images.client(token=None if stranger else TOKEN, images_requests_per_minute=1) as client:
+        if not stranger:
+            assert client.get("/health").status_code == 200  # all that this minute allows
+        answer = client.post(path, content=pieces(), headers={"content-type": kind})
+    assert answer.status_code == (401 if stranger else 429)
+    assert read == 0
+
+
+@pytest.mark.parametrize("path", [path for method, path in ROUTES if method == "POST"])
+def test_a_body_of_a_caller_is_read_which_the_test_above_would_see(images: ServedImages, path: str) -> None:
+    read = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal read
+        read += 1
+        yield b"{"
+
+    with images.client() as client:
+        assert client.post(path, content=pieces(), headers={"content-type": "application/json"}).status_code == 422
+    assert read == 1
 
 
 def test_every_route_is_behind_the_login(images: ServedImages) -> None:

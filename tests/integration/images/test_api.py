@@ -208,8 +208,29 @@ def test_the_description_has_an_example_of_every_request(client: TestClient) -> 
     search = found["paths"]["/similarity"]["post"]["requestBody"]["content"]
     assert set(search) == {"application/json", "multipart/form-data"}
     assert search["application/json"]["examples"]
-    for name in ("RebuildRequest", "RegisterRequest"):
-        assert found["components"]["schemas"][name]["examples"]
+    for path in ("/index/rebuild", "/api/worker/image/register"):
+        body = found["paths"][path]["post"]["requestBody"]
+        assert body["required"]
+        assert set(body["content"]) == {"application/json"}
+        assert body["content"]["application/json"]["schema"]["examples"]
+
+
+@pytest.mark.parametrize("path", ["/similarity", "/index/rebuild", "/api/worker/image/register"])
+def test_a_body_of_another_type_is_refused_with_what_to_send(client: TestClient, path: str) -> None:
+    for kind in ("text/plain", "application/xml", None):
+        answer = client.post(path, content=b"{}", headers={"content-type": kind} if kind else {})
+        assert answer.status_code == 415
+        assert "application/json" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/similarity", "/index/rebuild", "/api/worker/image/register"])
+@pytest.mark.parametrize(("body", "where"), [(b"", ["body"]), (b"{", ["body"]), (b'{"no": 1}', ["body", "no"])])
+def test_what_is_wrong_with_a_body_is_told_by_its_place(
+    client: TestClient, path: str, body: bytes, where: list[str]
+) -> None:
+    kind = {"content-type": "Application/JSON; charset=utf-8"}
+    fault = client.post(path, content=body, headers=kind).json()["error"]
+    assert (fault["code"], where in [each["where"] for each in fault["details"]]) == ("invalid", True)
 
 
 def test_the_docs_page_asks_no_other_host(client: TestClient) -> None:
