@@ -5,7 +5,8 @@ Indexes the keyword file as text in Elasticsearch and serves it as a new generat
 **Input:** a text file with one keyword a line, or Parquet with `keyword` and, if it has ids, `keyword_id`.
 **Output:** index `keywords`: `keyword` (text, sub-field `raw`) and `keyword_id` (integer).
 
-Runs by hand, or when a new model is served, so that both keyword indexes come from the same file.
+Runs by hand, or when a new version of the installation's model is served, so that both keyword indexes come from the
+same file; a run that another model's deployment caused is skipped.
 
 **When it fails:** the generation served before goes on. Read the error in the log of the failed task, mend the cause,
 clear the task. Documents that Elasticsearch refused are in the dead letters: see `dead_letter_replay`.
@@ -35,7 +36,7 @@ with DAG(
     tags=["keywords", "elasticsearch"],
     doc_md=__doc__,
 ):
-    plan = KeywordTextPlanOperator(task_id="plan")
+    plan = KeywordTextPlanOperator(task_id="plan", follows=["model"])
     build = plan.output["build"]
     index = KeywordTextIndexOperator.partial(task_id="index", build=build).expand(number=plan.output)
     publish = KeywordTextPublishOperator(task_id="publish", build=build, outlets=[KEYWORD_TEXT])

@@ -5,8 +5,9 @@ Embeds the keyword file with the served model and serves it as a new generation 
 **Input:** a text file with one keyword a line, or Parquet with `keyword` and, if it has ids, `keyword_id`.
 **Output:** collection `keywords`: point id = keyword id, payload `{"keyword": …}`, cosine.
 
-Runs by hand, or when a new model is served. Vectors of unchanged keywords are taken from the generation before.
-A new generation is served only when its count, norms and recall@30 against exact search pass the gate.
+Runs by hand, or when a new version of its model is served; a run that another model's deployment caused is skipped.
+Vectors of unchanged keywords are taken from the generation before. A new generation is served only when its count,
+norms and recall@30 against exact search pass the gate.
 
 **When it fails:** the generation served before goes on. Read the error in the log of the failed task: it names the
 input and the remedy. Then clear the failed task; finished shards are not done again.

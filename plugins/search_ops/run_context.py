@@ -46,15 +46,21 @@ def skip_without(path: str, day: str, *, what: str = "input") -> None:
 
 
 def skip_foreign(context: Mapping[str, Any], parameters: Parameters, follows: Sequence[str]) -> None:
-    """Skip a run all of whose asset events differ from ``parameters`` in one of the names in ``follows``."""
+    """Skip a run all of whose asset events differ from ``parameters`` in one of the names in ``follows``.
+
+    What the workflow has no parameter for is compared with the settings: text needs no model, but follows the one that
+    is served here.
+    """
+    named = type(parameters).model_fields
+    kept = {name: getattr(parameters if name in named else get_settings(), name) for name in follows}
     for extra in (extras := event_extras(context)):
-        others = [name for name in follows if name in extra and extra[name] != getattr(parameters, name)]
+        others = [name for name in follows if name in extra and extra[name] != kept[name]]
         if not others:
             return
     if extras:
         name = others[0]
         msg = (
-            f"The event is about {name} {extra[name]!r}, this DAG keeps {getattr(parameters, name)!r} fresh. "
+            f"The event is about {name} {extra[name]!r}, this DAG keeps {kept[name]!r} fresh. "
             f"Nothing to do. To switch, set EMBSEARCH_{name.upper()} or run it by hand."
         )
         raise AirflowSkipException(msg)

@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import InputError
-from include.keywords.parameters import VectorIndexParameters
+from include.keywords.parameters import TextIndexParameters, VectorIndexParameters
 from include.linking.parameters import LinkingParameters
 from include.model_export.parameters import DeployParameters
 from include.settings import Settings
@@ -71,6 +71,13 @@ def test_an_event_about_another_model_is_skipped_with_a_clear_word() -> None:
     with pytest.raises(AirflowSkipException, match="about model 'bge_m3', this DAG keeps 'ruri_v3' fresh"):
         skip_foreign(other, LinkingParameters(), FOLLOWS)
     skip_foreign(context(None, {"model": "ruri_v3", "collection": "keywords"}), LinkingParameters(), FOLLOWS)
+
+
+def test_what_a_workflow_has_no_parameter_for_is_compared_with_the_settings() -> None:
+    assert "model" not in TextIndexParameters.model_fields
+    skip_foreign(context(None, {"model": Settings(_env_file=None).model}), TextIndexParameters(), ("model",))
+    with pytest.raises(AirflowSkipException, match="about model 'picture_features', this DAG keeps 'ruri_v3' fresh"):
+        skip_foreign(context(None, {"model": "picture_features"}), TextIndexParameters(), ("model",))
 
 
 def test_of_merged_events_one_that_is_ours_is_enough() -> None:

@@ -41,8 +41,9 @@ class SearchOperator(BaseOperator):
 class PlanOperator(SearchOperator):
     """Begin the run's build, or find it again after a retry.
 
-    :param follows: parameters that an asset event must agree with; a run none of whose events does is skipped: a model
-        that is deployed beside the served one must not take the served collection over.
+    :param follows: parameters, or settings where the workflow has no such parameter, that an asset event must agree
+        with; a run none of whose events does is skipped: a model that is deployed for something else must neither take
+        the served collection over nor push a generation out.
     :param given: parameters that a task before this one has found for the run.
     :param dated: parameters in which ``{date}`` stands for the run's day, YYYY-MM-DD in the DAG's time zone.
     :param skip_without_input: skip the run when the input file does not exist.
