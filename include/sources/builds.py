@@ -17,6 +17,7 @@ from include.generations.names import generation_name, run_key
 from include.generations.run import Run
 from include.generations.shards import BuildFolder
 from include.settings import Settings
+from include.sources.addresses import same_server
 from include.sources.build import UNUSABLE_FILE, Build
 from include.sources.files import Source
 from include.sources.plan import InputPlan, plan_input
@@ -46,10 +47,12 @@ def prune_builds(
 ) -> None:
     """Drop published builds whose generation is not in ``keep``, and unfinished ones that nobody resumed for a week.
 
-    ``server`` is the parameter that names the server, with its value: the same alias on another one is not ours.
+    ``server`` is the parameter that names the server, with its value, however it is written: the same alias on another
+    one is not ours.
     """
     for build in all_builds(settings, kind, alias):
-        if not server.items() <= build.facts["parameters"].items():
+        given = build.facts["parameters"]
+        if not all(same_server(given[name], url) for name, url in server.items()):
             continue
         abandoned = time.time() - build.touched > ABANDONED_SECONDS
         if build.generation not in keep and (build.published() is not None or abandoned):

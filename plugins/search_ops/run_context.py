@@ -54,7 +54,7 @@ def skip_foreign(context: Mapping[str, Any], parameters: Parameters, follows: Se
     named = type(parameters).model_fields
     kept = {name: getattr(parameters if name in named else get_settings(), name) for name in follows}
     for extra in (extras := event_extras(context)):
-        others = [name for name in follows if name in extra and extra[name] != kept[name]]
+        others = [name for name in follows if name in extra and not _same(name, extra[name], kept[name])]
         if not others:
             return
     if extras:
@@ -64,6 +64,12 @@ def skip_foreign(context: Mapping[str, Any], parameters: Parameters, follows: Se
             f"Nothing to do. To switch, set EMBSEARCH_{name.upper()} or run it by hand."
         )
         raise AirflowSkipException(msg)
+
+
+def _same(name: str, told: Any, kept: Any) -> bool:
+    from include.sources.addresses import same_server  # noqa: PLC0415 — a DAG file must parse quickly
+
+    return same_server(told, kept) if name in SERVERS else bool(told == kept)
 
 
 def run_of(context: Mapping[str, Any]) -> Run:

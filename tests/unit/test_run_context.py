@@ -109,6 +109,8 @@ def test_an_event_about_vectors_on_another_server_is_skipped() -> None:
     skip_foreign(context(None, ours), LinkingParameters(), FOLLOWS)
     with pytest.raises(AirflowSkipException, match="about qdrant_url 'http://other:6333'"):
         skip_foreign(context(None, {**ours, "qdrant_url": "http://other:6333"}), LinkingParameters(), FOLLOWS)
+    here = LinkingParameters(qdrant_url="http://localhost:6333")
+    skip_foreign(context(None, {**ours, "qdrant_url": "http://127.0.0.1:6333/"}), here, FOLLOWS)
 
 
 def test_a_run_that_an_event_caused_takes_all_of_the_input_and_keeps_what_is_served_besides() -> None:

@@ -169,6 +169,13 @@ def test_prune_leaves_alone_what_the_same_alias_has_on_another_server(command: A
     assert not list(all_builds(command.settings, "kind", "alias"))
 
 
+def test_prune_knows_a_server_by_whatever_spelling_a_build_was_begun_with(command: Asking) -> None:
+    for command.server in ("http://localhost:9200", "http://127.0.0.1:9200/", "http://node:9200,http://LOCALHOST:9200"):
+        command.again(key=command.server).mark_published({})
+    prune_builds(command.settings, "kind", "alias", keep=[], server={"es_url": "http://localhost:9200"})
+    assert not list(all_builds(command.settings, "kind", "alias"))
+
+
 def test_an_unfinished_build_whose_beginnings_are_gone_makes_room_and_a_published_one_stands(task: Asking) -> None:
     def gone(_: Build) -> None:
         raise ContractError("the model is served no more")
