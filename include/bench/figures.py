@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +58,7 @@ def rate(rows: int, work: Callable[[], object]) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
+    """What the figures are taken on, and its load now: ask before anything is measured."""
     cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     flags = set(cpuinfo.split())
     return {
@@ -70,8 +70,11 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(figures: Sequence[Figure], path: Path, *, scale: float = 1.0) -> None:
-    """Write figures as JSON, with the machine, the time and the share of the full sizes that they were taken at."""
+def save(figures: Sequence[Figure], path: Path, before: Mapping[str, Any], *, scale: float = 1.0) -> None:
+    """Write figures as JSON, with the time and the share of the full sizes that they were taken at.
+
+    ``before`` is :func:`machine` as it was before the first of them.
+    """
     rows = [{**asdict(f), "ratio": f.ratio, "reached": f.reached} for f in figures]
-    found = {"time": datetime.now(UTC).isoformat(), "machine": machine(), "scale": scale, "figures": rows}
+    found = {"time": datetime.now(UTC).isoformat(), "machine": dict(before), "scale": scale, "figures": rows}
     write_json(path, found)

@@ -216,6 +216,7 @@ def run(names: Sequence[str], output: Path, scale: float) -> None:
     """Measure, print the table, write the JSON."""
     settings = get_settings()
     with command_session("bench", settings):
+        before = machine()
         figures = [figure for name in names for figure in (STAGES | ALONE)[name](settings, scale)]
         table = whole_table("figure", "ours", "baseline", "unit", "ratio", "goal", "reached")
         for figure in figures:
@@ -224,8 +225,8 @@ def run(names: Sequence[str], output: Path, scale: float) -> None:
             sides = (f"{side:,.4g}" for side in (figure.ours, figure.baseline))
             table.add_row(figure.name, *sides, figure.unit, f"{figure.ratio:.2f}", goal, reached)
         console.print(table)
-        console.print(f"machine: {machine()}", soft_wrap=True)
+        console.print(f"machine: {before}", soft_wrap=True)
         if scale < 1:
             console.print(f"At scale {scale:g}, each side once: fixed costs weigh more than at the goals' sizes.")
-        save(figures, output, scale=scale)
+        save(figures, output, before, scale=scale)
         console.print(f"JSON: {output}")

@@ -18,6 +18,6 @@ def test_a_figure_without_a_goal_neither_reaches_nor_misses_it(
     tmp_path: Path, goal: float | None, reached: bool | None, *, at_most: bool
 ) -> None:
     figure = Figure("name", 4, 2, "s", goal, at_most=at_most)
-    save([figure], tmp_path / "figures.json")
+    save([figure], tmp_path / "figures.json", {"cores": 2})
     (written,) = json.loads((tmp_path / "figures.json").read_text())["figures"]
     assert (figure.reached, written["reached"], written["goal"]) == (reached, reached, goal)
