@@ -45,7 +45,7 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
 
     Raises:
         InputError: there is nothing to go back to.
-        Busy: somebody has been writing into the index for an hour.
+        Busy: somebody has been writing into the index for an hour, or a build has had the name for ten minutes.
     """
     if what is What.MODEL:
         from include.needed_models import needed_models  # noqa: PLC0415 — help must be quick
@@ -69,7 +69,8 @@ def put_back(what: What, to: str | None, settings: Settings) -> str:
 
 
 def _vectors(to: str | None, settings: Settings) -> str:
+    from include.keywords.serving import roll_back  # noqa: PLC0415
     from include.vector_store.open import store_of  # noqa: PLC0415
 
     with closing(store_of(settings, settings.qdrant_url)) as store:
-        return store.rollback(settings.collection, to)
+        return roll_back(store, settings.collection, settings, to)

@@ -209,10 +209,15 @@ class IndexGenerations:
         dropped = outdated(list(ours), served, keep, left=[name for name in ours if ours[name][LEFT]])
         oldest = time.time() - ABANDONED_SECONDS
         dropped += [name for name in everything if name not in {*ours, served} and everything[name]["created"] < oldest]
-        for name in dropped:
-            with translated(self.client, f"drop index {name}"):
-                self.client.options(ignore_status=404).indices.delete(index=name)
-        return dropped
+        return [name for name in dropped if self._drop(name)]
+
+    def _drop(self, name: str) -> bool:
+        """Delete an index, unless it has the alias by now: of what others do meanwhile no list tells."""
+        if self.resolve() == name:
+            return False
+        with translated(self.client, f"drop index {name}"):
+            self.client.options(ignore_status=404).indices.delete(index=name)
+        return True
 
     def count(self, name: str) -> int:
         """Documents that searches of an index or alias see; the keywords inside a product are not counted."""

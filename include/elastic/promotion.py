@@ -37,7 +37,7 @@ def serve(
     before: Callable[[], object] = lambda: None,
     last: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
-    """Give the alias to the build's generation; return what it replaces and the gate's figures.
+    """Give the alias to the build's generation, drop what is too old; return what it replaces and the gate's figures.
 
     ``before`` is called when the gate is passed, ``last`` when no writer is left, just before the name moves. Whatever
     is interrupted can be repeated.
@@ -56,7 +56,8 @@ def serve(
         refuse_smaller(build, generations, generations.count(build.generation))
         previous = build.previous(generations.resolve())
         generations.promote(build.generation)
-    generations.prune(keep=settings.keep_generations)
+        # Under the lock: else a roll back could serve in between what is about to be dropped.
+        generations.prune(keep=settings.keep_generations)
     return {"previous": previous, "gate": gate}
 
 

@@ -7,13 +7,14 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from include.errors import Busy
 
 log = logging.getLogger(__name__)
 
+NAME_SECONDS = 600.0
 TELL_SECONDS = 3.0  # of waiting, after which the log says for whom
 
 
@@ -38,6 +39,15 @@ def locked(path: Path, *, purpose: str, wait_seconds: float = 0.0, shared: bool 
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def taking_name(folder: Path, alias: str, *, purpose: str) -> AbstractContextManager[int]:
+    """The right to change what ``alias`` serves, and to drop what it served: who ends at once takes it in turn.
+
+    Raises:
+        Busy: another holds it for ten minutes.
+    """
+    return locked(folder / f".{alias}.name.lock", purpose=purpose, wait_seconds=NAME_SECONDS)
 
 
 def _acquire(descriptor: int, path: Path, wait_seconds: float, kind: int) -> None:

@@ -13,16 +13,17 @@ from include.catalog.fingerprint import vector_fingerprint
 from include.catalog.models import get_model
 from include.errors import ContractError, EmbsearchError, GateFailed
 from include.generations.counts import Counts
-from include.generations.names import alias_of, run_key
-from include.generations.promotion import refuse_older, refuse_shrinking
+from include.generations.names import run_key
+from include.generations.promotion import refuse_older
 from include.generations.run import Run
 from include.keywords.parameters import VectorIndexParameters
 from include.keywords.progress import Progress
 from include.keywords.reuse import KnownVectors
+from include.keywords.serving import KIND, refuse_smaller, take_name
 from include.keywords.vector_shards import blocks, embed_shard, reused_rows
 from include.settings import Settings
 from include.sources.build import Build
-from include.sources.builds import all_builds, begin, prune_builds, unless_stuck
+from include.sources.builds import all_builds, begin, unless_stuck
 from include.sources.files import Source, find_input
 from include.triton.client import TritonClient
 from include.triton.embedder import Embedder
@@ -33,7 +34,6 @@ from include.vector_store.protocol import KeywordStore
 log = logging.getLogger(__name__)
 
 PARAMETERS = VectorIndexParameters
-KIND = "keyword-vectors"
 
 
 def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Build:
@@ -68,7 +68,7 @@ def plan(parameters: VectorIndexParameters, run: Run, settings: Settings) -> Bui
         build = unless_stuck(begun(run), lambda build: _embedder(client, build), lambda: begun(anew))
     if build.published() is None:
         with closing(store_of(settings, parameters.qdrant_url)) as store:
-            _refuse_smaller(build, store)
+            refuse_smaller(build, store)
     return build
 
 
@@ -140,8 +140,7 @@ def publish(build: Build, settings: Settings) -> dict[str, Any]:
                 store, build.generation, lambda: ((ids, vectors) for ids, vectors, _ in blocks(build)),
                 expected=counts.written, min_recall=parameters.min_recall,
             )  # fmt: skip
-            previous = _take_name(build, store)
-        _prune(build, store, settings)
+            previous = take_name(build, store, settings)
     finally:
         store.close()
     seconds = build.all_seconds(index=indexed - began, gate=time.monotonic() - indexed)
@@ -173,36 +172,6 @@ def _or_dropped(build: Build, store: KeywordStore) -> Iterator[None]:
             store.drop(build.generation)
         refuse_older(build.alias, store.resolve(build.alias), build.generation)  # a newer one has dropped this one
         raise
-
-
-def _take_name(build: Build, store: KeywordStore) -> str | None:
-    """Switch the alias; return what it named before."""
-    with build.taking_name():
-        served = store.resolve(build.alias)
-        refuse_older(build.alias, served, build.generation)  # again: another may have ended meanwhile
-        _refuse_smaller(build, store)
-        previous = build.previous(served)
-        store.promote(build.alias, build.generation)
-    return previous
-
-
-def _refuse_smaller(build: Build, store: KeywordStore) -> None:
-    served = store.resolve(build.alias)
-    ours = served is not None and alias_of(served) == build.alias
-    served_rows = store.info(served).points if served is not None and ours else 0
-    asked, rows = build.facts["parameters"], build.input.rows
-    refuse_shrinking(build.generation, rows, served_rows, min_share=asked["min_share"], limit=asked["limit"])
-
-
-def _prune(build: Build, store: KeywordStore, settings: Settings) -> None:
-    """Drop what is too old, and first of all what was never served, which must push out none that was."""
-    sealed = store.generations(build.alias)
-    for other in all_builds(settings, KIND, build.alias):
-        if other.generation in sealed and other.generation < build.generation and not other.took_name:
-            store.drop(other.generation)
-    store.prune(build.alias, keep=settings.keep_generations)
-    server = {"qdrant_url": build.facts["parameters"]["qdrant_url"]}
-    prune_builds(settings, KIND, build.alias, keep=store.generations(build.alias), server=server)
 
 
 def _summary(

@@ -11,7 +11,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +21,6 @@ import pyarrow.parquet as pq
 from include.errors import ContractError, InputError
 from include.generations.counts import Counts
 from include.generations.files import replacing, sha256_of, write_json
-from include.generations.locks import locked
 from include.generations.run import Run
 from include.generations.shards import BuildFolder, Shard, ShardManifest
 from include.sources.plan import InputPlan, read_planned
@@ -150,15 +148,6 @@ class Build:
             for stage, seconds in ShardManifest.read(self.shard(index).manifest).seconds.items():
                 total[stage] = total.get(stage, 0.0) + seconds
         return total
-
-    def taking_name(self) -> AbstractContextManager[int]:
-        """The right to change what the alias serves: builds that end at once take it in turn.
-
-        Raises:
-            Busy: another build holds it for ten minutes.
-        """
-        path = self.folder.root / f".{self.alias}.name.lock"
-        return locked(path, purpose=f"publish {self.generation}", wait_seconds=600)
 
     def continues(self, run: Run, facts: Mapping[str, Any]) -> bool:
         """Whether ``run`` goes on with this build.

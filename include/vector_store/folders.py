@@ -176,8 +176,7 @@ class GenerationFolders:
         """Drop old generations and what dead builds left; return the generations dropped."""
         generations = self.generations(alias)
         dropped = outdated(generations, self.resolve(alias), keep, left=self._left(generations))
-        for generation in dropped:
-            self.remove(generation)
+        dropped = [generation for generation in dropped if self.drop(generation)]
         for folder in (self.root / "shards").glob(f"{alias}{SEPARATOR}*"):
             with suppress(Busy, ContractError):  # being built, or sealed
                 lock = self.lock(folder.name)
@@ -188,10 +187,12 @@ class GenerationFolders:
             shutil.rmtree(folder, ignore_errors=True)
         return dropped
 
-    def drop(self, generation: str) -> None:
-        """Take a generation away, unless it is served."""
-        if self.resolve(alias_of(generation)) != generation:
-            self.remove(generation)
+    def drop(self, generation: str) -> bool:
+        """Take a generation away, unless it is served; return whether it was."""
+        if self.resolve(alias_of(generation)) == generation:
+            return False
+        self.remove(generation)
+        return True
 
     def make_empty(self, generation: str) -> Path:
         """Take away what a dead build left of ``generation``; return its folder, not yet made."""

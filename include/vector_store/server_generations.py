@@ -102,18 +102,19 @@ class ServerGenerations:
         sealed = [name for name, facts in found.items() if SEALED in facts]
         left = [name for name in sealed if found[name].get(LEFT)]
         dropped = outdated(sealed, self.resolve(alias), keep, left=left)
-        for generation in dropped:
-            self._delete(generation)
+        dropped = [generation for generation in dropped if self.drop(generation)]
         for name, facts in found.items():
             if SEALED not in facts and time.time() - facts[BEGUN] > ABANDONED_SECONDS:
                 log.info("removing %s at %s, left by a build that died", name, self.connection.url)
                 self._delete(name)
         return dropped
 
-    def drop(self, generation: str) -> None:
-        """See the protocol."""
-        if self.resolve(alias_of(generation)) != generation:
-            self._delete(generation)
+    def drop(self, generation: str) -> bool:
+        """See the protocol; returns whether it was taken away."""
+        if self.resolve(alias_of(generation)) == generation:
+            return False
+        self._delete(generation)
+        return True
 
     def _delete(self, generation: str) -> None:
         self.connection.call(generation, self.connection.client.delete_collection, generation)

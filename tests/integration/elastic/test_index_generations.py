@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 
+from include.elastic import index_generations
 from include.elastic.bulk import BulkWriter
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
@@ -109,6 +110,23 @@ def test_roll_back_serves_the_one_before_or_the_one_named(generations: IndexGene
         generations.rollback()
     assert generations.rollback(names[2]) == names[2]
     assert generations.count(generations.alias) == 3
+
+
+def test_prune_spares_an_index_that_takes_the_name_after_it_was_found_too_old(
+    generations: IndexGenerations, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [served(generations, build(number)) for number in (1, 2, 3, 4)]
+    outdated = index_generations.outdated
+
+    def and_then_rolled_back_to(*arguments: Any, **named: Any) -> list[str]:
+        found = outdated(*arguments, **named)
+        generations.rollback(names[0])
+        return found
+
+    monkeypatch.setattr(index_generations, "outdated", and_then_rolled_back_to)
+    assert generations.prune(keep=2) == [names[1]]
+    assert generations.resolve() == names[0]
+    assert generations.count(generations.alias) == 1
 
 
 def test_prune_keeps_the_newest_the_served_and_what_is_being_built(generations: IndexGenerations, build: Build) -> None:

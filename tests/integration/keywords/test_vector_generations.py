@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from include.cli.rollback import What, put_back
 from include.errors import ContractError, EmbsearchError, InputError
 from include.keywords import vectors
 from include.settings import Settings
+from include.vector_store.folder_store import FolderStore
 from include.vector_store.gate import VectorFigures
 from include.vector_store.open import open_store
 from include.vector_store.protocol import KeywordStore
@@ -32,6 +33,29 @@ def test_a_roll_back_serves_the_generation_before(stack: KeywordStack, keywords:
     assert stack.points() == dict(enumerate(keywords))
     with pytest.raises(InputError, match="has no generation before"):
         put_back(What.KEYWORD_VECTORS, None, settings)
+
+
+def test_a_roll_back_to_what_a_build_is_about_to_drop_waits_and_readers_keep_what_is_served(
+    stack: KeywordStack, keywords: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = stack.settings.model_copy(update={"collection": stack.alias})
+    first, second = (stack.index_vectors(limit=limit)["generation"] for limit in (20, 30))
+    prune = FolderStore.prune
+    with ThreadPoolExecutor(1) as pool:
+
+        def asked_for_meanwhile(store: FolderStore, alias: str, **named: Any) -> list[str]:
+            rolling_back.append(pool.submit(put_back, What.KEYWORD_VECTORS, first, settings))
+            with pytest.raises(TimeoutError):
+                rolling_back[0].result(timeout=0.5)
+            return prune(store, alias, **named)
+
+        rolling_back: list[Future[str]] = []
+        monkeypatch.setattr(FolderStore, "prune", asked_for_meanwhile)
+        third = stack.index_vectors(limit=40)["generation"]
+        with pytest.raises(InputError, match=f"{first} is no generation of .*{second}, {third}"):
+            rolling_back[0].result(timeout=60)
+    assert stack.served() == third
+    assert stack.points() == dict(enumerate(keywords[:40]))
 
 
 def test_of_two_builds_at_once_the_newer_is_served_and_whole(stack: KeywordStack, keywords: list[str]) -> None:

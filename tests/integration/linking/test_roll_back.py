@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from include.cli.rollback import What, put_back
+from include.elastic.index_generations import IndexGenerations
 from include.elastic.locks import writing_index
 from include.errors import GateFailed, InputError
 from include.generations.run import Run
@@ -134,6 +135,28 @@ def test_a_roll_back_waits_for_who_writes(two_generations: tuple[str, str], link
                 rolling_back.result(timeout=0.5)
             assert linking.served() == two_generations[1]
         assert rolling_back.result(timeout=60) == two_generations[0] == linking.served()
+
+
+def test_a_roll_back_to_what_a_build_is_about_to_drop_waits_and_readers_keep_what_is_served(
+    linking: LinkingStack, two_generations: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prune = IndexGenerations.prune
+    with ThreadPoolExecutor(1) as pool:
+
+        def asked_for_meanwhile(generations: IndexGenerations, keep: int) -> list[str]:
+            rolling_back.append(pool.submit(roll_back, linking, two_generations[0]))
+            with pytest.raises(TimeoutError):
+                rolling_back[0].result(timeout=0.5)
+            return prune(generations, keep)
+
+        rolling_back: list[Future[str]] = []
+        monkeypatch.setattr(IndexGenerations, "prune", asked_for_meanwhile)
+        third = linking.link(limit=30)["generation"]
+        first, second = two_generations
+        with pytest.raises(InputError, match=f"{first} is no generation of .*{second}, {third}"):
+            rolling_back[0].result(timeout=60)
+    assert linking.served() == third
+    assert len(linking.documents()) == 30
 
 
 def test_a_roll_back_that_is_refused_keeps_nobody_waiting(linking: LinkingStack) -> None:

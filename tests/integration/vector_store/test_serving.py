@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import Any
 
 import pytest
 from qdrant_client import models
 
 from include.bench.synthetic import clustered
 from include.errors import ContractError, InputError
+from include.generations.promotion import outdated
+from include.vector_store import folders, server_generations
 from include.vector_store.protocol import NO_ID
 from include.vector_store.server import ServerStore
 from include.vector_store.server_build import BEGUN
@@ -70,6 +73,25 @@ def test_prune_keeps_the_newest_and_the_served_one(backend: Backend) -> None:
     assert store.prune(alias, keep=1) == [built[0], built[3]]
     assert store.generations(alias) == [built[4]]
     assert store.info(other).points == 4
+
+
+def test_prune_spares_what_takes_the_name_after_it_was_found_too_old(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, alias = backend.store, backend.alias
+    built = [backend.build(number, clustered(4, DIMENSION)) for number in (1, 2, 3, 4)]
+    store.promote(alias, built[3])
+
+    def and_then_rolled_back_to(*arguments: Any, **named: Any) -> list[str]:
+        found = outdated(*arguments, **named)
+        store.rollback(alias, built[0])
+        return found
+
+    for module in (folders, server_generations):
+        monkeypatch.setattr(module, "outdated", and_then_rolled_back_to)
+    assert store.prune(alias, keep=2) == [built[1]]
+    assert store.resolve(alias) == built[0]
+    assert store.info(alias).points == 4
 
 
 def test_what_a_roll_back_left_pushes_no_good_one_out_and_is_served_again_by_name_only(backend: Backend) -> None:
