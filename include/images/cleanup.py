@@ -1,4 +1,8 @@
-"""Temporary images that are a day old: the object goes first, then the row, so that none is forgotten half-way."""
+"""Temporary images that are a day old: the object goes first, then the row, so that none is forgotten half-way.
+
+Both go under a lock that a registration takes, too, and after another look at the row: what is registered again in the
+meantime keeps its object.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +25,20 @@ log = logging.getLogger(__name__)
 
 PAGE = 500
 TOLD = 5  # failures, in the error
-FAILED = "object not deleted"
+FAILED, IN_USE, GONE = "not deleted", "in use now", "deleted or renewed meanwhile"
 
 
 @dataclass
 class _Done:
     read: int = 0
-    deleted: int = 0
     objects: Counter[str] = field(default_factory=Counter)  # deleted, gone before, still used
+    left: Counter[str] = field(default_factory=Counter)  # rows that were not deleted here
     failures: dict[int, EmbsearchError] = field(default_factory=dict)
+
+    @property
+    def deleted(self) -> int:
+        """Rows; each has become one of ``objects``."""
+        return self.objects.total()
 
 
 def clean_up(parameters: ImageCleanupParameters, now: datetime, settings: Settings) -> dict[str, Any]:
@@ -44,19 +53,18 @@ def clean_up(parameters: ImageCleanupParameters, now: datetime, settings: Settin
         ServiceUnavailable: the database does not answer.
     """
     store, done = ObjectStore.from_settings(settings), _Done()
+    before = min(now, datetime.now(UTC)) - timedelta(hours=parameters.hours)
     with ImageDatabase.from_settings(settings) as database:
         database.ping()
-        for image in _old(database, min(now, datetime.now(UTC)) - timedelta(hours=parameters.hours)):
+        for image in _old(database, before):
             done.read += 1
             try:
-                done.objects[_delete_objects(image, database, store, settings)] += 1
+                _delete(image, before, done, database=database, store=store, settings=settings)
             except EmbsearchError as error:
                 log.error("temporary image %d keeps its row: %s", image.image_id, error)  # noqa: TRY400 — says it all
                 done.failures[image.image_id] = error
-                continue
-            done.deleted += database.delete_temporary(image.image_id)
-    skipped = {FAILED: len(done.failures), "deleted meanwhile": done.read - done.deleted - len(done.failures)}
-    counts = Counts(done.read, done.deleted, {why: count for why, count in skipped.items() if count})
+    left = done.left + Counter({FAILED: len(done.failures)})
+    counts = Counts(done.read, done.deleted, dict(left))
     found = {"counts": counts.check("temporary images").as_dict(), "objects": dict(done.objects)}
     log.info("temporary images: %s", _told(counts, done))
     if done.failures:
@@ -71,11 +79,33 @@ def _old(database: ImageDatabase, before: datetime) -> Iterator[TemporaryImage]:
         last = page[-1].image_id
 
 
+def _delete(
+    image: TemporaryImage,
+    before: datetime,
+    done: _Done,
+    *,
+    database: ImageDatabase,
+    store: ObjectStore,
+    settings: Settings,
+) -> None:
+    """Delete objects and row of one image that is looked at again, while nobody can register what lies there."""
+    with database.alone_with(image.addresses) as alone:
+        if not alone:
+            done.left[IN_USE] += 1
+        elif not database.is_old(image.image_id, before):
+            done.left[GONE] += 1
+        else:
+            what = _delete_objects(image, database, store, settings)
+            database.delete_temporary(image.image_id)
+            done.objects[what] += 1
+
+
 def _delete_objects(image: TemporaryImage, database: ImageDatabase, store: ObjectStore, settings: Settings) -> str:
     """Delete what the row alone points to; say what became of it."""
-    addresses = [address for address in (image.storage_url, image.local_path) if address]
-    used = {each for each in addresses if is_file_of_v1(each, settings) or database.is_shared(each, image.image_id)}
-    found = [store.delete(address) for address in addresses if address not in used]
+    used = {
+        each for each in image.addresses if is_file_of_v1(each, settings) or database.is_shared(each, image.image_id)
+    }
+    found = [store.delete(address) for address in image.addresses if address not in used]
     return "deleted" if any(found) else "still used" if used else "gone before"
 
 

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, Self, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
-import pymysql
-from sqlalchemy import Row, Select, create_engine, delete, func, select, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from sqlalchemy import Row, Select, delete, func, select, text
 
-from include.errors import InputError, TransientError
+from include.errors import InputError
 from include.images.parameters import QUERY_TEMP
 from include.images.row import FIELDS, NO_DEFECT, ImageRow
 from include.images.tables import DefectType, Image, Product
+from include.images.transactions import RETRY_SECONDS, Transactions
 from include.mysql.connection import MysqlConnection
-from include.mysql.faults import meaning
 from include.objects.locations import Location
-from include.settings import PREFIX, Settings
+from include.settings import Settings
 
-log = logging.getLogger(__name__)
-Result = TypeVar("Result")
-
-RETRY_SECONDS = 60.0  # without an answer; a server that is started again is back within it
-NO_TABLE = 1146
+AGAIN = timedelta(minutes=1)  # in which a registration that comes again is that of a caller who was not answered
 
 
 class NotRegistered(InputError):
@@ -43,34 +35,21 @@ class TemporaryImage:
     storage_url: str | None
     local_path: str | None
 
+    @property
+    def addresses(self) -> list[str]:
+        """Of its object, its file, or both."""
+        return [address for address in (self.storage_url, self.local_path) if address]
 
-class ImageDatabase:
-    """Use it as a context manager; safe from several threads.
 
-    Raises in each method:
-        ServiceUnavailable: the server does not answer; questions that change nothing were asked again for a minute.
-        AccessDenied: it refuses the login, the right, or its certificate is not the expected one.
-        InputError: the database or a table does not exist.
-    """
+class ImageDatabase(Transactions):
+    """What is asked of the tables; see :class:`Transactions` for what each method raises."""
 
     def __init__(
-        self,
-        connection: MysqlConnection,
-        *,
-        page_rows: int = 2000,
-        extra: Sequence[str] = (),
-        retry_seconds: float = RETRY_SECONDS,
-        answer_seconds: float | None = None,
+        self, connection: MysqlConnection, *, page_rows: int = 2000, extra: Sequence[str] = (), **more: Any
     ) -> None:
-        """``extra`` are further columns that a row brings; after ``answer_seconds`` of silence a question fails."""
-        self.connection = connection
-        self._page_rows, self._extra, self._retry_seconds = page_rows, tuple(extra), retry_seconds
-        arguments = {**connection.arguments(), "autocommit": False}
-        if answer_seconds is not None:
-            arguments |= dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), answer_seconds)
-        self._engine = create_engine(
-            "mysql+pymysql://", creator=lambda: pymysql.connect(**arguments), pool_pre_ping=True, pool_recycle=1800
-        )
+        """``extra`` are further columns that a row brings; ``more`` is for :class:`Transactions`."""
+        super().__init__(connection, **more)
+        self._page_rows, self._extra = page_rows, tuple(extra)
 
     @classmethod
     def from_settings(
@@ -91,25 +70,10 @@ class ImageDatabase:
             answer_seconds=answer_seconds,
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def ping(self) -> None:
-        """Ask for nothing, once; raises when the server does not answer."""
-        with self.session("connect") as session:
-            session.execute(text("SELECT 1"))
-
     def count(self, image_type: str) -> int:
         """How many images of a type there are."""
         question = select(func.count()).select_from(Image).where(Image.image_type == image_type)
-        return self._ask("count images", lambda session: int(session.execute(question).scalar_one()))
+        return self.ask("count images", lambda session: int(session.execute(question).scalar_one()))
 
     def pages(self, image_type: str) -> Iterator[list[ImageRow]]:
         """All images of a type by ascending id, with their product and defect, in one joined question a page."""
@@ -117,7 +81,7 @@ class ImageDatabase:
         while True:
             question = self._joined().where(Image.image_type == image_type, Image.image_id > last)
             page = question.order_by(Image.image_id).limit(self._page_rows)
-            found = self._ask("read images", lambda session: session.execute(page).all())  # noqa: B023 — asked at once
+            found = self.ask("read images", lambda session: session.execute(page).all())  # noqa: B023 — asked at once
             if found:
                 yield [self._row(each) for each in found]
                 last = int(found[-1].image_id)
@@ -127,7 +91,11 @@ class ImageDatabase:
     def register(
         self, storage_url: str, product_code: str, defect_code: str | None = None, *, image_type: str = QUERY_TEMP
     ) -> int:
-        """Record a temporary image, unless it is; return its id.
+        """Record a temporary image, unless that was done within the last minute; return its id.
+
+        One that was recorded before gets another row, which lives for a day from now and keeps the object for as long:
+        who may search may add rows, and change none. Call it within :meth:`alone_with`, so that the object that it is
+        about is not being deleted.
 
         Raises:
             NotRegistered: the type is not ``query_temp``, the URL is that of an image that is to stay, or there is no
@@ -151,9 +119,10 @@ class ImageDatabase:
             same = {
                 "storage_url": place.url, "product_id": product, "defect_type_id": defect, "image_type": image_type,
             }  # fmt: skip
-            image = session.scalar(select(Image).filter_by(**same).where(Image.upload_date.is_not(None)).limit(1))
+            now = _column(datetime.now(UTC))
+            image = session.scalar(select(Image).filter_by(**same).where(Image.upload_date > now - AGAIN).limit(1))
             if image is None:
-                image = Image(**same, upload_date=datetime.now(UTC).replace(tzinfo=None))
+                image = Image(**same, upload_date=now)
                 session.add(image)
                 session.flush()
             return int(image.image_id)
@@ -161,64 +130,54 @@ class ImageDatabase:
     def registered_at(self, image_id: int) -> datetime:
         """When an image was recorded."""
         question = select(Image.upload_date).where(Image.image_id == image_id)
-        found = self._ask("look for an image", lambda session: session.execute(question).scalar_one())
+        found = self.ask("look for an image", lambda session: session.execute(question).scalar_one())
         return found.replace(tzinfo=UTC) if found else datetime.now(UTC)
 
     def temporary(self, before: datetime, *, after_id: int = -1, limit: int = 500) -> list[TemporaryImage]:
         """Temporary images that were registered before a moment, by ascending id; those without a time count as old."""
-        moment = before.astimezone(UTC).replace(tzinfo=None)
-        question = (
-            select(Image.image_id, Image.storage_url, Image.file_path)
-            .where(Image.image_type == QUERY_TEMP, Image.image_id > after_id)
-            .where((Image.upload_date < moment) | Image.upload_date.is_(None))
-            .order_by(Image.image_id)
-            .limit(limit)
-        )
-        found = self._ask("read temporary images", lambda session: session.execute(question).all())
+        columns = (Image.image_id, Image.storage_url, Image.file_path)
+        question = _old(before, *columns).where(Image.image_id > after_id).order_by(Image.image_id).limit(limit)
+        found = self.ask("read temporary images", lambda session: session.execute(question).all())
         return [TemporaryImage(int(row[0]), row[1], row[2]) for row in found]
+
+    def is_old(self, image_id: int, before: datetime) -> bool:
+        """Whether an image is still one of :meth:`temporary`."""
+        question = _old(before, Image.image_id).where(Image.image_id == image_id)
+        return self.ask("look for an image", lambda session: session.scalar(question)) is not None
+
+    @contextmanager
+    def alone_with(self, addresses: Collection[str], *, wait_seconds: float = 0) -> Iterator[bool]:
+        """Whether nobody else registers or deletes what lies at ``addresses``, nor will until this ends.
+
+        The locks are the server's own, by name: they need no right, and end with the connection.
+
+        Raises:
+            InputError: an address cannot be understood.
+        """
+        names = sorted({_lock_of(Location.of(address), self.connection.database) for address in addresses})
+        held: list[str] = []
+        with self.session("lock an image") as session:
+            connection = session.connection()
+            try:
+                for name in names:
+                    if not connection.execute(text("SELECT GET_LOCK(:n, :s)"), {"n": name, "s": wait_seconds}).scalar():
+                        break
+                    held.append(name)
+                yield held == names
+            finally:
+                for name in held:
+                    connection.execute(text("SELECT RELEASE_LOCK(:n)"), {"n": name})
 
     def is_shared(self, address: str, image_id: int) -> bool:
         """Whether another row than ``image_id`` points to the same file or object."""
         question = _used(Location.of(address)).where(Image.image_id != image_id).limit(1)
-        return self._ask("look for a file in use", lambda session: session.scalar(question)) is not None
+        return self.ask("look for a file in use", lambda session: session.scalar(question)) is not None
 
     def delete_temporary(self, image_id: int) -> bool:
         """Delete the row of a temporary image; whether there was one."""
         statement = delete(Image).where(Image.image_id == image_id, Image.image_type == QUERY_TEMP)
         with self.session("delete an image") as session:
             return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]  # it changes rows
-
-    @contextmanager
-    def session(self, action: str) -> Iterator[Session]:
-        """One transaction, committed at its end; ``action`` names it in messages."""
-        try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except DBAPIError as error:
-            raise self._meaning(error.orig or error, action) from error
-        except (pymysql.err.Error, ConnectionError, TimeoutError) as error:
-            raise self._meaning(error, action) from error
-
-    def _meaning(self, error: BaseException, action: str) -> Exception:
-        if error.args[:1] == (NO_TABLE,):
-            return InputError(
-                f"MySQL at {self.connection.url}: cannot {action}: {error.args[-1]}. `embsearch images migrate` makes "
-                f"the tables; else correct {PREFIX}IMAGES_MYSQL_URL."
-            )
-        cause = error if isinstance(error, Exception) else Exception(error)
-        return meaning(cause, self.connection.url, f"{PREFIX}IMAGES_MYSQL", action)
-
-    def _ask(self, action: str, question: Callable[[Session], Result]) -> Result:
-        tries = Retrying(
-            wait=wait_random_exponential(multiplier=0.2, max=5.0),
-            stop=stop_after_delay(self._retry_seconds),
-            retry=retry_if_exception_type(TransientError),
-            reraise=True,
-        )
-        for attempt in tries:
-            with attempt, self.session(action) as session:
-                return question(session)
-        raise AssertionError  # never: the last attempt raises
 
     def _joined(self) -> Select[Any]:
         return (
@@ -238,13 +197,36 @@ class ImageDatabase:
         return ImageRow(**dict(zip(FIELDS, values, strict=False)), extra=extra)
 
 
+def _old(before: datetime, *columns: Any) -> Select[Any]:
+    """Those temporary images that were registered before a moment, or nobody knows when."""
+    old = (Image.upload_date < _column(before)) | Image.upload_date.is_(None)
+    return select(*columns).where(Image.image_type == QUERY_TEMP, old)
+
+
 def _used(place: Location) -> Select[Any]:
     """The rows that point to ``place``, by whichever of its spellings, and through whichever link to its folder."""
     written = {place.url}
     if place.scheme == "file":
-        real = replace(place, key=str(place.path.parent.resolve() / place.path.name))
-        written |= {text for each in (place, real) for text in (each.url, each.key, f"file://{each.key}")}
+        both = (place, _real(place))
+        written |= {spelt for each in both for spelt in (each.url, each.key, f"file://{each.key}")}
     return select(Image.image_id).where(Image.storage_url.in_(written) | Image.file_path.in_(written))
+
+
+def _real(place: Location) -> Location:
+    """The same without links to its folder."""
+    if place.scheme != "file":
+        return place
+    return replace(place, key=str(place.path.parent.resolve() / place.path.name))
+
+
+def _lock_of(place: Location, database: str) -> str:
+    """A name of at most 64 characters, which is what MySQL takes."""
+    return "embsearch_image." + hashlib.sha256(f"{database}\0{_real(place).url}".encode()).hexdigest()[:40]
+
+
+def _column(moment: datetime) -> datetime:
+    """As the tables have it."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _plain(value: Any) -> Any:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from include.errors import InputError, ServiceUnavailable
 from include.images.api.access import Access, Caller, sender_of, slow_down
 from include.images.api.bodies import described, json_body
 from include.images.api.contract import (
@@ -28,14 +27,13 @@ from include.images.api.health import HealthCheck
 from include.images.api.pace import Pace
 from include.images.api.query import REQUEST_BODY, Query, read_query
 from include.images.api.rebuilds import Rebuilder
+from include.images.api.registering import register
 from include.images.api.serving import Serving
 from include.images.api.threads import DRAWINGS, RECORDS, SEARCHES, STORES
-from include.images.first_version import is_file_of_v1
 from include.images.index import Found, ImageIndex
 from include.images.parameters import TEMPORARY_HOURS
 from include.images.pictures import PictureLimits, decode
 from include.images.results import LONGEST_SIDE, PATCHES, ResultImages, check_place, publish, result_images
-from include.objects.locations import Allowed, Location, NotAllowed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 AskedRebuild = Annotated[RebuildRequest, Depends(json_body(RebuildRequest))]
 AskedRegistration = Annotated[RegisterRequest, Depends(json_body(RegisterRequest))]
 
-ANSWER_SECONDS = 5.0  # that a caller waits for the database
 _MEANINGS = {
     400: "The request cannot be carried out as it is.",
     401: "No login, or not a valid one.",
@@ -103,7 +100,7 @@ class Endpoints:
 
     async def register(self, asked: AskedRegistration) -> Registered:
         """Record a temporary image; its row and its object are deleted after a day."""
-        image_id, since = await RECORDS.run(self._register, asked)
+        image_id, since = await RECORDS.run(register, asked, self._serving)
         return Registered(image_id=image_id, delete_after=since + timedelta(hours=TEMPORARY_HOURS))
 
     async def health(self, response: Response) -> Health:
@@ -111,29 +108,6 @@ class Endpoints:
         found = await self._health.now()
         response.status_code = 503 if found.status == "unavailable" else 200
         return found
-
-    def _register(self, asked: RegisterRequest) -> tuple[int, datetime]:
-        from include.images.database import ImageDatabase, NotRegistered  # noqa: PLC0415 — takes half a second to import
-
-        place, settings = Location.of(asked.storage_url), self._serving.settings
-        url = place.url
-        self._serving.store.stat(url)  # allowed, and there
-        if not Allowed.temporary(settings).covers(place):
-            msg = (
-                f"{url} is outside of the stores of temporary images (EMBSEARCH_IMAGES_TEMPORARY_STORES): what is "
-                "registered is deleted after a day."
-            )
-            raise NotAllowed(msg)
-        if is_file_of_v1(url, settings):
-            raise InputError(f"{url} is an image of V1: it would be deleted after a day.")
-        with ImageDatabase.from_settings(settings, retry_seconds=0, answer_seconds=ANSWER_SECONDS) as database:
-            try:
-                own = database.register(url, asked.product_code, asked.defect_code, image_type=asked.image_type)
-                return own, database.registered_at(own)
-            except NotRegistered:
-                raise
-            except InputError as error:  # of the database itself: no fault of the caller's, nor for the caller to read
-                raise ServiceUnavailable(str(error)) from error
 
     def _linked(self, drawn: ResultImages, *, as_url: bool) -> ResultLinks:
         if as_url:

@@ -143,6 +143,33 @@ def test_an_image_that_is_registered_again_is_the_same(seeded: Gallery) -> None:
         assert database.register("s3://images/queries/1.jpg", "oak") != number
 
 
+def test_an_image_that_is_registered_again_later_lives_from_then(seeded: Gallery) -> None:
+    url = "s3://images/queries/1.jpg"
+    with seeded.database() as database:
+        first = database.register(url, "oak", "dent")
+        seeded.tell("UPDATE images SET upload_date = %s WHERE image_id = %s", days_ago(0.9), first)
+        again = database.register(url, "oak", "dent")
+        assert database.registered_at(again) > datetime.now(UTC) - timedelta(hours=1)
+        assert database.is_shared(url, first), "what the first row goes with stays"
+        assert database.register(url, "oak", "dent") == again
+
+
+def test_a_place_is_locked_by_one_at_a_time_by_whichever_of_its_names(seeded: Gallery) -> None:
+    linked = seeded.pictures / "linked"
+    linked.symlink_to(seeded.pictures)
+    own, other = (seeded.pictures / name for name in ("1.jpg", "2.jpg"))
+    with seeded.database() as database, seeded.database() as elsewhere:
+        with database.alone_with([str(own), "s3://images/1.jpg"]) as alone:
+            assert alone
+            for name in (str(own), own.as_uri(), str(linked / "1.jpg"), "s3://images/1.jpg"):
+                with elsewhere.alone_with([str(other), name]) as second:
+                    assert not second
+                with elsewhere.alone_with([str(other)]) as third:
+                    assert third, "nor is any part of it kept by who did not get all"
+        with elsewhere.alone_with([str(own)]) as free:
+            assert free
+
+
 @pytest.mark.parametrize(
     ("url", "product", "defect", "reason"),
     [
