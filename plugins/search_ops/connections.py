@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
-from include.settings import LOGINS, Settings, get_settings
+from include.errors import InputError
+from include.settings import LOGINS, PREFIX, Settings, get_settings
 
 ELASTICSEARCH_CONNECTION = "elasticsearch_default"
 QDRANT_CONNECTION = "qdrant_default"
@@ -27,18 +29,32 @@ SERVER_LOGINS = {
 
 
 def settings_with_connections() -> Settings:
-    """This process's settings with the hosts and secrets of the connections that exist."""
-    settings = get_settings()
-    changes: dict[str, Any] = {}
-    for name, settings_of in _READERS.items():
-        if connection := _connection(name):
-            changes |= settings_of(connection)
-    return Settings(**{**settings.model_dump(), **changes})
+    """This process's settings with the hosts and secrets of the connections that exist.
+
+    Raises:
+        InputError: a connection cannot be used; the message names it and its field, and shows no value.
+    """
+    told = {name: settings_of(found) for name, settings_of in _READERS.items() if (found := _connection(name))}
+    changes = {field: value for settings in told.values() for field, value in settings.items()}
+    try:
+        return Settings(**{**get_settings().model_dump(), **changes})
+    except ValidationError as error:  # it holds the values, a login in a host among them
+        refusals = [_refusal(found, told) for found in error.errors(include_url=False, include_input=False)]
+        raise InputError("\n".join(refusals)) from None
+
+
+def _refusal(found: Any, told: Mapping[str, Mapping[str, Any]]) -> str:
+    """The connection and the field of it that one of pydantic's errors is about."""
+    setting = str(found["loc"][0])
+    name = next((name for name, settings in told.items() if setting in settings), None)
+    field = "host" if setting.endswith("_url") else "extra"
+    where = f"{PREFIX}{setting.upper()}" if name is None else f"Airflow connection {name}: its {field}, for {setting},"
+    return f"{where} cannot be used: {found['msg'].removeprefix('Value error, ')}. Correct it and run the task again."
 
 
 def elasticsearch_settings(connection: Connection) -> dict[str, Any]:
     """Login or API key and TLS of an ``elasticsearch`` connection; extra: api_key, ca_certs, ssl_assert_fingerprint."""
-    extra = connection.extra_dejson
+    extra = _extra(connection)
     given = _with_login(
         "es_url",
         _url(connection),
@@ -75,7 +91,7 @@ def images_mysql_settings(connection: Connection) -> dict[str, Any]:
 
 def images_store_settings(connection: Connection) -> dict[str, Any]:
     """Key (login) and secret (password) of an ``aws`` connection; extra: ``endpoint_url``, ``region_name``."""
-    extra = connection.extra_dejson
+    extra = _extra(connection)
     region = {"images_s3_region": extra["region_name"]} if extra.get("region_name") else {}
     login = {"images_s3_key": _secret(connection.login), "images_s3_secret": _secret(connection.password)}
     return _with_login("images_s3_endpoint", extra.get("endpoint_url"), **login) | region
@@ -83,7 +99,7 @@ def images_store_settings(connection: Connection) -> dict[str, Any]:
 
 def redis_settings(connection: Connection) -> dict[str, Any]:
     """Host, port, login of a ``redis`` connection; extra: ``db``, ``ssl``, ``ssl_ca_certs``."""
-    extra = connection.extra_dejson
+    extra = _extra(connection)
     scheme = "rediss" if str(extra.get("ssl", "")).lower() in {"true", "1"} else "redis"
     url = f"{scheme}://{connection.host}:{connection.port or 6379}/{extra.get('db') or 0}"
     return _with_login(
@@ -101,7 +117,7 @@ def _of_mysql(connection: Connection, prefix: str) -> dict[str, Any]:
     login = {
         f"{prefix}_user": connection.login,
         f"{prefix}_password": _secret(connection.password),
-        f"{prefix}_ca_certs": connection.extra_dejson.get("ssl_ca"),
+        f"{prefix}_ca_certs": _extra(connection).get("ssl_ca"),
     }
     return _with_login(f"{prefix}_url", url if connection.host else None, **login)
 
@@ -110,6 +126,25 @@ def _with_login(url_name: str, url: str | None, **login: Any) -> dict[str, Any]:
     """A server and its login; a server brings its own login or none, so that no server gets that of another."""
     given = {name: value for name, value in login.items() if value}
     return {url_name: url, **dict.fromkeys(SERVER_LOGINS[url_name]), **given} if url else given
+
+
+def _extra(connection: Connection) -> dict[str, Any]:
+    """What else the connection says; Airflow itself takes what is no JSON for nothing, which would lose a login.
+
+    Raises:
+        InputError: it is no JSON object.
+    """
+    try:
+        readable = isinstance(json.loads(connection.extra or "{}"), dict)
+    except ValueError:
+        readable = False
+    if not readable:
+        msg = (
+            f"Airflow connection {connection.conn_id}: its extra is no JSON object. Correct it and run the task again."
+        )
+        raise InputError(msg)
+    found: dict[str, Any] = connection.extra_dejson  # masks its secrets in logs, too
+    return found
 
 
 def _secret(text: str | None) -> SecretStr | None:

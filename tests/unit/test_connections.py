@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import traceback
 from typing import Any
 
 import pytest
 from airflow.sdk import Connection
 
 from include.elastic.connection import EsConnection
+from include.errors import InputError
 from include.settings import Settings
 from search_ops.connections import (
     _READERS,
@@ -20,6 +22,7 @@ from search_ops.connections import (
     mysql_settings,
     qdrant_settings,
     redis_settings,
+    settings_with_connections,
 )
 
 pytestmark = pytest.mark.usefixtures("bare_settings")
@@ -125,3 +128,39 @@ def test_connections_to_images_name_their_database_and_their_store() -> None:
     assert (str(read.images_s3_key), str(read.images_s3_secret)) == ("**********", "**********")
     assert read.images_s3_secret is not None
     assert read.images_s3_secret.get_secret_value() == "secret"
+
+
+@pytest.mark.parametrize(
+    ("name", "connection", "field"),
+    [
+        ("mysql_default", {"conn_type": "mysql", "host": "me:hush-hush@db"}, "host, for mysql_url,"),
+        ("redis_default", {"conn_type": "redis", "host": "me:hush-hush@cache"}, "host, for redis_url,"),
+        (
+            "images_store",
+            {"conn_type": "aws", "extra": {"endpoint_url": "http://me:hush-hush@minio"}},
+            "extra, for images_s3_endpoint,",
+        ),
+        (
+            "elasticsearch_default",
+            {"conn_type": "elasticsearch", "host": "es", "extra": {"ca_certs": ["hush-hush"]}},
+            "extra, for es_ca_certs,",
+        ),
+        ("mysql_images", {"conn_type": "mysql", "host": "db", "extra": ["hush-hush"]}, "extra is no JSON object"),
+        ("mysql_backup", {"conn_type": "mysql", "host": "db", "extra": "hush-hush"}, "extra is no JSON object"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "," not in value else "",
+)
+def test_a_connection_that_cannot_be_used_is_named_with_its_field_and_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, name: str, connection: dict[str, Any], field: str
+) -> None:
+    extra = connection.get("extra")
+    given = {**connection, "extra": extra if isinstance(extra, str) else json.dumps(extra)} if extra else connection
+    monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(given))
+    with pytest.raises(InputError, match=f"Airflow connection {name}: its {field}.* run the task again") as caught:
+        settings_with_connections()
+    assert "hush-hush" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_connections_that_can_be_used_come_over_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MYSQL_DEFAULT", "mysql://me:pw@db:3307/tunes")
+    assert settings_with_connections().mysql_url == "mysql://db:3307/tunes"
