@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from include.errors import InputError
+from include.sources.rows import MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 CHARACTERS, TOKENS = "characters", "tokens"
 HASH_CHARACTERS = 32  # of a hex SHA-256
 BLOCK_CHARACTERS = 20_000  # taken apart at once, so that memory does not grow with the text
+BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
 CHARACTERS_OF_A_TOKEN = 20  # at most on average: a word that the model does not know is one token however long
 
 
@@ -93,18 +95,27 @@ class Chunker:
         return _windows(len(text), self.chunking.size, self.chunking.overlap)
 
     def _token_spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Windows of tokens, each of which has no more than the size of them when it is taken apart on its own."""
+        """Windows of tokens, each of which has no more than the size of them when it is taken apart on its own.
+
+        None is longer than a text that vectors are made of: it would not be found by meaning.
+        """
         edges = self._edges(text)
         size = self.chunking.size
         longest = size * CHARACTERS_OF_A_TOKEN
 
         def measure(first: int, end: int) -> int:
             part = text[edges[first] : edges[end]]
-            return -(-len(part) // CHARACTERS_OF_A_TOKEN) if len(part) > longest else self._count(part.strip())
+            if len(part) > longest:
+                return -(-len(part) // CHARACTERS_OF_A_TOKEN)
+            if (count := _bytes(part)) > MAX_TEXT_BYTES:
+                return -(-size * count // MAX_TEXT_BYTES)
+            return self._count(part.strip())
 
         for first, last in _windows(len(edges) - 1, size, self.chunking.overlap, measure):
             start, end = edges[first], edges[last]  # a single token may be longer than any word
-            yield from ((at, min(at + longest, end)) for at in range(start, end, longest))
+            fits = _bytes(text[start:end]) <= MAX_TEXT_BYTES
+            step = longest if fits else min(longest, MAX_TEXT_BYTES // BYTES_OF_A_CHARACTER)
+            yield from ((at, min(at + step, end)) for at in range(start, end, step))
 
     def _edges(self, text: str) -> Sequence[int]:
         """Where tokens begin, in characters, and the end of the text."""
@@ -124,6 +135,12 @@ class Chunker:
         """For the log."""
         how = f"{self.chunking.size} {self.chunking.unit}, {self.chunking.overlap} of them shared with the next"
         return f"{how} (of {self.chunking.tokenizer})" if self.chunking.tokenizer else how
+
+
+def _bytes(text: str) -> int:
+    """In UTF-8; an upper bound where that is no more than a text may have."""
+    most = len(text) * BYTES_OF_A_CHARACTER
+    return most if most <= MAX_TEXT_BYTES else len(text.encode("utf-8"))
 
 
 def _windows(

@@ -9,6 +9,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Whitespace
 
 from include.errors import InputError
 from include.fulltext.chunks import BLOCK_CHARACTERS, CHARACTERS, CHARACTERS_OF_A_TOKEN, TOKENS, Chunker, Chunking
+from include.sources.rows import Unusable, as_row
 
 
 def characters(size: int = 100, overlap: int = 20) -> Chunker:
@@ -86,6 +87,31 @@ def test_a_text_longer_than_a_block_is_cut_as_evenly_as_a_short_one() -> None:
 def test_a_word_without_end_is_one_token_and_yet_no_endless_chunk() -> None:
     chunks = by_words(20, 2).chunks("x" * 100_000)
     assert max(len(chunk.text) for chunk in chunks) <= 20 * CHARACTERS_OF_A_TOKEN
+
+
+LARGEST = 8192  # that a chunk may be asked to have
+
+
+@pytest.mark.parametrize(
+    ("chunker", "text"),
+    [
+        (by_words(LARGEST, 20), f"{'登' * 9} " * 3 * LARGEST),
+        (by_words(LARGEST, 20), "𠮷" * 200_000),
+        (by_words(LARGEST, 20), f"short words and then {'𠮷' * 60_000} and again short words"),
+        (characters(LARGEST, 20), "𠮷" * 3 * LARGEST),
+    ],
+    ids=["long-words", "one-word", "one-long-word", "characters"],
+)
+def test_no_chunk_is_longer_than_a_text_that_vectors_are_made_of(chunker: Chunker, text: str) -> None:
+    chunks = chunker.chunks(text)
+    assert [row for row in (as_row(0, chunk.text.encode()) for chunk in chunks) if isinstance(row, Unusable)] == []
+    covered = {at for chunk in chunks for at in range(chunk.start, chunk.start + len(chunk.text))}
+    assert {at for at, character in enumerate(text) if not character.isspace()} <= covered
+
+
+def test_a_chunk_that_vectors_can_be_made_of_is_not_cut_for_its_length() -> None:
+    (chunk,) = by_words(LARGEST, 20).chunks("seven77 " * LARGEST)
+    assert len(chunk.text) == LARGEST * 8 - 1
 
 
 def test_equal_texts_have_equal_hashes() -> None:
