@@ -13,6 +13,7 @@ from include.settings import get_settings
 ALL = "all"
 NORMAL, DEFECT = "normal", "defect"
 IMAGE_TYPES: tuple[ImageType, ...] = ("normal", "defect")  # each has an index of its own
+EDITIONS: tuple[Edition, ...] = ("v1", "v2")
 QUERY_TEMP = "query_temp"  # of images that somebody asks with; they are deleted after a day
 TOP_K, MAX_TOP_K = 5, 100
 TEMPORARY_HOURS = 24

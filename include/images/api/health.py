@@ -6,11 +6,13 @@ import asyncio
 import logging
 import time
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from include.errors import EmbsearchError
 from include.images.api.contract import Health, IndexHealth, PartHealth
-from include.images.parameters import IMAGE_TYPES, Edition
+from include.images.api.threads import LOOKS
+from include.images.parameters import EDITIONS, IMAGE_TYPES, Edition, ImageType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +24,35 @@ log = logging.getLogger(__name__)
 KEPT_SECONDS = 5.0
 LONGEST_SECONDS = 3.0  # for one part; a load balancer waits no longer
 
-EDITIONS: tuple[Edition, ...] = ("v1", "v2")
+OPENING = "It is being opened."
+LATE = "As it was last known: how it is now could not be told in time."
+
+
+class IndexWatch:
+    """How one index is, or was when that could last be told: a whole index is read before it is searched."""
+
+    def __init__(self, look: Callable[[], IndexHealth]) -> None:
+        self._look = look
+        self._looking: asyncio.Task[IndexHealth] | None = None
+        self._known = IndexHealth(status="unavailable", message=OPENING)
+
+    async def now(self) -> IndexHealth:
+        """Its state; who asks while an earlier look is still under way waits for that one."""
+        self._take()
+        looking = self._looking = self._looking or asyncio.create_task(LOOKS.run(self._look))
+        await asyncio.wait({looking}, timeout=LONGEST_SECONDS)
+        if self._take():
+            return self._known
+        return self._known.model_copy(update={"message": self._known.message or LATE})
+
+    def _take(self) -> bool:
+        """Keep what was seen, if that look is over."""
+        looked = self._looking
+        if looked is None or not looked.done():
+            return False
+        self._looking = None
+        self._known = looked.result()
+        return True
 
 
 class HealthCheck:
@@ -32,6 +62,11 @@ class HealthCheck:
         self._serving = serving
         self._asking = asyncio.Lock()
         self._found: tuple[float, Health] | None = None
+        self._watches = {
+            (edition, kind): IndexWatch(partial(self._look, kind, edition))
+            for edition in EDITIONS
+            for kind in IMAGE_TYPES
+        }
 
     async def now(self) -> Health:
         """The state as it was at most some seconds ago."""
@@ -42,7 +77,7 @@ class HealthCheck:
 
     async def _ask(self) -> Health:
         serving = self._serving
-        indexes = await asyncio.to_thread(self._indexes)
+        indexes = await self._indexes()
         database, model = await asyncio.gather(
             _part("the database", self._ping), _part("the model server", self._ask_model)
         )
@@ -72,17 +107,13 @@ class HealthCheck:
         for model in serving.models_needed():
             serving.client.served(model.name, fingerprint=model.fingerprint)
 
-    def _indexes(self) -> dict[str, IndexHealth]:
+    async def _indexes(self) -> dict[str, IndexHealth]:
         """By edition and type; of the other edition only those that are built."""
-        found = {}
-        for edition in EDITIONS:
-            for kind in IMAGE_TYPES:
-                health = self._index(kind, edition)
-                if health.status == "ok" or edition == self._serving.edition:
-                    found[f"{edition}_{kind}"] = health
-        return found
+        found = zip(self._watches, await asyncio.gather(*(each.now() for each in self._watches.values())), strict=True)
+        own = self._serving.edition
+        return {f"{of}_{kind}": health for (of, kind), health in found if health.status == "ok" or of == own}
 
-    def _index(self, kind: str, edition: Edition) -> IndexHealth:
+    def _look(self, kind: ImageType, edition: Edition) -> IndexHealth:
         try:
             index = self._serving.index(kind, edition)
         except EmbsearchError as error:

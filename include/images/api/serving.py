@@ -15,7 +15,7 @@ import numpy as np
 from include.errors import ContractError, EmbsearchError, InputError, ServiceUnavailable
 from include.images.api.threads import SEARCHES
 from include.images.index import Found, ImageIndex, Model, OtherModelNow
-from include.images.parameters import Edition
+from include.images.parameters import EDITIONS, IMAGE_TYPES, Edition, ImageType
 from include.images.pictures import NotAPicture, PictureLimits
 from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
@@ -41,8 +41,8 @@ class Serving:
         self.store = ObjectStore.from_settings(settings)
         self.limits = PictureLimits.from_settings(settings)
         self.client = TritonClient(settings.kserve_url, concurrency=CONCURRENCY, deadline_seconds=EMBED_SECONDS)
-        self._indexes: dict[tuple[Edition, str], ImageIndex] = {}
-        self._opening = threading.Lock()
+        self._indexes: dict[tuple[Edition, ImageType], ImageIndex] = {}
+        self._opening = {(edition, kind): threading.Lock() for edition in EDITIONS for kind in IMAGE_TYPES}
 
     def close(self) -> None:
         """Close what is open."""
@@ -59,7 +59,7 @@ class Serving:
         """Which index answers where a request does not say."""
         return "v2" if self.settings.use_index_v2 else "v1"
 
-    def index(self, index_type: str, edition: Edition) -> ImageIndex:
+    def index(self, index_type: ImageType, edition: Edition) -> ImageIndex:
         """An index, opened at its first use; one that is not built yet is looked for again each time.
 
         Raises:
@@ -67,12 +67,12 @@ class Serving:
         """
         key = (edition, index_type)
         if key not in self._indexes:
-            with self._opening:
+            with self._opening[key]:  # of this one alone: another is searched while it is read
                 if key not in self._indexes:
                     self._indexes[key] = self._open(index_type, edition)
         return self._indexes[key]
 
-    def _open(self, index_type: str, edition: Edition) -> ImageIndex:
+    def _open(self, index_type: ImageType, edition: Edition) -> ImageIndex:
         try:
             return ImageIndex.open(index_type, self.settings, edition=edition)
         except (InputError, ContractError) as error:

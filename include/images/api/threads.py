@@ -38,3 +38,4 @@ SEARCHES = Threads(32)  # which compute, and wait for nothing
 DRAWINGS = Threads(8)  # of result images, which wait for the model server
 STORES = Threads(32)
 RECORDS = Threads(8)  # of the database and of Airflow
+LOOKS = Threads(8)  # at indexes, which may just be opened

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,10 +15,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from include.errors import InputError
-from include.images.api import endpoints
+from include.images.api import health, registering
 from include.images.api.serving import Serving
 from include.images.api.threads import DRAWINGS, SEARCHES
 from include.images.database import ImageDatabase
+from include.images.index import ImageIndex
 from include.objects.store import ObjectStore
 from include.triton.client import TritonClient
 from tests.integration.images.served import ServedImages
@@ -91,7 +94,7 @@ def test_while_a_search_waits_for_the_model_its_picture_is_small(
 def test_a_database_that_hangs_holds_up_no_search_and_is_told_soon(
     images: ServedImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoints, "ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(registering, "ANSWER_SECONDS", 1.0)
     url = ObjectStore.from_settings(images.settings).write("s3://images/queries/4.jpg", b"x")
     hung = threading.Event()
     with misbehaving(lambda _: hung.wait(60)) as (address, _):
@@ -103,3 +106,57 @@ def test_a_database_that_hangs_holds_up_no_search_and_is_told_soon(
             assert found.status_code == 200
             assert {each.result().status_code for each in waiting} == {503}
             hung.set()
+
+
+def health_when(client: TestClient, met: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The indexes as /health tells them, asked until they are as they must become."""
+    deadline = time.monotonic() + 120
+    while not met(found := client.get("/health").json()["indexes"]):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return dict(found)
+
+
+def test_an_index_that_is_opened_for_long_holds_up_neither_health_nor_searches_of_another(
+    images: ServedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    open_index, read = ImageIndex.open, threading.Event()
+
+    def slowly(kind: str, *args: Any, **more: Any) -> ImageIndex:
+        if kind == "defect":
+            read.wait(60)
+        return open_index(kind, *args, **more)
+
+    monkeypatch.setattr(ImageIndex, "open", slowly)
+    try:
+        with images.client() as client:
+            found = health_when(client, lambda found: found["v2_normal"]["status"] == "ok")
+            assert (found["v2_defect"]["status"], found["v2_defect"]["message"]) == ("unavailable", health.OPENING)
+            assert "v1_defect" not in found
+            asked = {"path": str(images.some("normal")), "index_type": "normal"}
+            assert client.post("/similarity", json=asked).status_code == 200
+            assert not read.is_set()
+            read.set()
+            health_when(client, lambda found: found["v2_defect"]["status"] == "ok")
+    finally:
+        read.set()
+
+
+def test_while_nobody_can_tell_how_an_index_is_health_says_how_it_was(
+    images: ServedImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    answered, index = threading.Event(), Serving.index
+    with images.client() as client:
+        before = health_when(client, lambda found: {each["status"] for each in found.values()} == {"ok"})
+        monkeypatch.setattr(health, "LONGEST_SECONDS", 0.2)
+        monkeypatch.setattr(Serving, "index", lambda *args: (answered.wait(60), index(*args))[1])
+        try:
+            for _ in range(2):
+                late = client.get("/health").json()["indexes"]
+                assert late == {name: {**each, "message": health.LATE} for name, each in before.items()}
+        finally:
+            answered.set()
+        assert health_when(client, lambda found: found["v2_normal"]["message"] == "") == before
