@@ -1,4 +1,4 @@
-"""Local images: opened without a way out of the allowed folders, written whole or not at all."""
+"""Local images: opened without a way out of the allowed folders, written whole or not at all, a power cut included."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from include.errors import AccessDenied, EmbsearchError, InputError, ServiceUnavailable, SetupError
+from include.generations.files import sync_folder
 from include.objects.faults import ObjectMissing
 from include.objects.locations import Allowed, Location, NotAllowed
 
@@ -53,7 +54,7 @@ def stat_of(file: BinaryIO) -> os.stat_result:
 
 
 def write(location: Location, data: BinaryIO, allowed: Allowed) -> None:
-    """Put all of ``data`` at ``location``, by rename.
+    """Put all of ``data`` at ``location``, by rename; when this returns it is on disk. Several may write the same file.
 
     Raises:
         NotAllowed: it lies outside of the allowed folders.
@@ -68,7 +69,10 @@ def write(location: Location, data: BinaryIO, allowed: Allowed) -> None:
             with temporary.open("xb") as file:
                 while part := data.read(1 << 20):
                     file.write(part)
+                file.flush()
+                os.fsync(file.fileno())  # else the name may be on disk before the bytes are
             temporary.replace(location.path)
+            sync_folder(location.path.parent)
         finally:
             with suppress(FileNotFoundError):
                 temporary.unlink()
