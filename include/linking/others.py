@@ -31,6 +31,7 @@ from include.sources.rows import Row
 log = logging.getLogger(__name__)
 
 NAME = "product_name"
+REST = "others_rest"  # what the build keeps of :meth:`Others.take_rest`
 
 
 @dataclass
@@ -58,10 +59,18 @@ class Others:
         return {"served": served, "since": since, "counts": self._take(served, -1).as_dict()}
 
     def take_rest(self) -> None:
-        """Link what was written since; to be called when no writer is left."""
+        """Link what was written since; to be called when no writer is left.
+
+        A publishing that is repeated looks again, until the name has moved. Then nothing is left to be found, and what
+        all tries have counted stands.
+        """
         first = self.build.once("others", self._first)
-        served = self._served()
-        self.counts += self._take(served, first["since"] if served == first["served"] else -1)
+        noted = self.build.noted(REST)
+        rest = Counts.from_dict(noted) if noted else Counts()
+        if (served := self._served()) is not None:
+            rest += self._take(served, first["since"] if served == first["served"] else -1)
+            self.build.note(REST, rest.as_dict())
+        self.counts += rest
         self.servers.generations.refresh(self.build.generation)
         self.counts.check(f"others of {self.build.generation}")
 

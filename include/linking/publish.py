@@ -85,9 +85,10 @@ def _serve(build: Build, servers: Servers, counts: Counts, settings: Settings) -
     )
     others = Others(build, servers, settings)
     served = serve(build, generations, written, settings, before=others.take_most, last=others.take_rest)
-    dropped = count_dropped(servers, served["previous"], build.generation)
-    _tell(build, others.counts, dropped)
-    return {"generation": build.generation, **served, "kept_others": others.counts.as_dict(), "dropped": dropped}
+    # Once: when this is repeated, the index before may be gone, and daily runs may have written into the new one.
+    lost = build.once("dropped", lambda: {"dropped": count_dropped(servers, served["previous"], build.generation)})
+    _tell(build, others.counts, lost["dropped"])
+    return {"generation": build.generation, **served, "kept_others": others.counts.as_dict(), **lost}
 
 
 def _tell(build: Build, others: Counts, dropped: int) -> None:

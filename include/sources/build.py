@@ -27,6 +27,7 @@ from include.sources.plan import InputPlan, read_planned
 from include.sources.rows import Row
 
 UNUSABLE_FILE = "unusable.jsonl"
+PUBLISHED, REFUSED, REPLACED = "published", "refused", "replaced"  # notes beside the plan
 
 
 @dataclass(frozen=True)
@@ -157,15 +158,11 @@ class Build:
         """
         if self.run_key != run.key or run.repeats:
             return self.run_key == run.key
-        return self.facts == facts and self.published() is None and not self._refusal.exists()
+        return self.facts == facts and self.published() is None and self.noted(REFUSED) is None
 
     def mark_refused(self, reason: str) -> None:
         """Keep why this build cannot be served."""
-        write_json(self._refusal, {"reason": reason})
-
-    @property
-    def _refusal(self) -> Path:
-        return self.folder.folder / "refused.json"
+        self.note(REFUSED, {"reason": reason})
 
     def told(self, counts: Counts) -> dict[str, Any]:
         """What every summary says of a build: the run under which its dead letters are, and what became of its rows."""
@@ -179,11 +176,24 @@ class Build:
 
     def once(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The result of ``work``, done at most once in the life of this build, whatever is interrupted later."""
-        path = self.folder.folder / f"{name}.json"
-        if not path.exists():
-            write_json(path, work())
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return result
+        while (done := self.noted(name)) is None:
+            self.note(name, work())
+        return done
+
+    def note(self, name: str, value: Mapping[str, Any]) -> None:
+        """Keep ``value`` beside the plan, in place of what was kept under this name."""
+        write_json(self._note(name), dict(value))
+
+    def noted(self, name: str) -> dict[str, Any] | None:
+        """What is kept under ``name``, or ``None``."""
+        try:
+            found: dict[str, Any] = json.loads(self._note(name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return found
+
+    def _note(self, name: str) -> Path:
+        return self.folder.folder / f"{name}.json"
 
     def previous(self, served: str | None) -> str | None:
         """What this build replaces; ``served`` is what has the name now, asked for just before it is taken.
@@ -191,32 +201,22 @@ class Build:
         It is kept, because an interrupted build that had taken the name already finds itself served.
         """
         if served != self.generation:
-            write_json(self._replaced, {"generation": served})
-        replaced: str | None = None
-        if self._replaced.exists():
-            replaced = json.loads(self._replaced.read_text(encoding="utf-8"))["generation"]
+            self.note(REPLACED, {"generation": served})
+        replaced: str | None = (self.noted(REPLACED) or {"generation": None})["generation"]
         return replaced
 
     @property
     def took_name(self) -> bool:
         """Whether this build came as far as being served."""
-        return self._replaced.exists() or self.published() is not None
-
-    @property
-    def _replaced(self) -> Path:
-        return self.folder.folder / "replaced.json"
+        return self.noted(REPLACED) is not None or self.published() is not None
 
     def mark_published(self, summary: Mapping[str, Any]) -> None:
         """Keep the outcome beside the plan."""
-        write_json(self.folder.folder / "published.json", dict(summary))
+        self.note(PUBLISHED, summary)
 
     def published(self) -> dict[str, Any] | None:
         """The outcome, or ``None`` while the build is under way."""
-        path = self.folder.folder / "published.json"
-        if not path.exists():
-            return None
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return summary
+        return self.noted(PUBLISHED)
 
     @classmethod
     def load(cls, uri: str | Path) -> Self:

@@ -16,6 +16,7 @@ from include.elastic.replay import NOT_PUBLISHED, replay_dead_letters
 from include.linking.others import Others
 from include.linking.workflow import plan, publish, run_shards
 from include.settings import Settings
+from include.sources.build import Build
 from include.sources.builds import all_builds
 from tests.integration.elasticsearch_server import SecuredElasticsearch
 from tests.integration.linking.conftest import PRODUCTS, LinkingStack
@@ -95,6 +96,53 @@ def test_a_publish_that_was_interrupted_after_catching_up_can_be_repeated(
     assert summary["documents"] == PRODUCTS + 40
     assert summary["generation"] == build.generation
     assert summary["previous"] == served
+
+
+def test_a_publish_that_is_repeated_after_the_name_has_moved_tells_what_the_first_try_kept_and_dropped(
+    linking: LinkingStack, late: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linking.link(limit=60)
+    build = plan(linking.parameters(limit=50), new_run(), linking.settings)
+    run_shards(build, range(build.input.shards), linking.settings)
+    take_most = Others.take_most
+    later = linking.write_products("later.txt", 10, seed=8)
+    days = iter([late, later])
+
+    def and_then_a_day_comes_in(others: Others) -> None:
+        take_most(others)
+        linking.link(products=next(days), mode="realtime")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("promote", "prune"):  # before the name is taken, and after it
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Others, "take_most", and_then_a_day_comes_in)
+            patch.setattr(IndexGenerations, step, interrupted)
+            publish(build, linking.settings)
+    summary = publish(build, linking.settings)
+    came_in = len((lines(late) | lines(later)) - {row.text for n in range(build.input.shards) for row in build.rows(n)})
+    assert came_in > 40
+    assert summary["kept_others"] == {"read": came_in, "written": came_in, "skipped": {}, "dead": 0}
+    assert summary["documents"] == 50 + came_in
+
+
+def test_a_publish_that_is_repeated_after_all_was_dropped_tells_how_many_products_left(
+    linking: LinkingStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linking.link(limit=60)
+    build = plan(linking.parameters(limit=50), new_run(), linking.settings)
+    run_shards(build, range(build.input.shards), linking.settings)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Build, "mark_published", interrupted)
+        publish(build, linking.settings)
+    with linking.client as client:  # as two more builds would do
+        client.indices.delete(index=build.previous(build.generation))
+    assert publish(build, linking.settings)["dropped"] == 10
 
 
 def test_a_full_build_begun_before_the_first_daily_run_is_served_in_the_end(linking: LinkingStack) -> None:
