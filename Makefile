@@ -75,6 +75,7 @@ clean: ## stop all, remove .local with all data of the stack (asks first; FORCE=
 	    read answer && [ "$$answer" = y ] || { echo 'Nothing removed.'; exit 1; }; \
 	fi
 	@$(MAKE) down
+	@[ ! -x $(BIN)/embsearch ] || $(BIN)/embsearch stack clean
 	@rm -rf .local
 
 lock: ## lock requirements/*.in anew; UPGRADE=1 takes the newest versions

@@ -1,4 +1,4 @@
-"""``embsearch stack up|down|status|logs``: the local stack."""
+"""``embsearch stack up|down|clean|status|logs``: the local stack."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ def down() -> None:
     with command_session("stack", get_settings()):
         count = stack.down(get_settings())
         console.print(f"Stopped {count} processes." if count else "Nothing was running.")
+
+
+@app.command()
+def clean() -> None:
+    """Remove what the servers of root keep outside of the project; `make clean` removes all else, too."""
+    with command_session("stack", get_settings()):
+        for folder in stack.clean(get_settings()):
+            console.print(f"Removed {folder}.", soft_wrap=True)
 
 
 @app.command()

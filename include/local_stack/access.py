@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from include.errors import SetupError
@@ -34,7 +36,23 @@ def reachable(folder: Path) -> Path:
         msg = f"{OUTSIDE} belongs to another user. Remove it, or move the project to where all users may enter."
         raise SetupError(msg)
     OUTSIDE.chmod(0o755)
+    return outside(folder)
+
+
+def outside(folder: Path) -> Path:
+    """What stands below ``/var/lib/embsearch`` for ``folder``, where its user cannot enter that."""
     return OUTSIDE / hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
+
+
+def remove_outside(folder: Path) -> Path | None:
+    """Remove what stands below ``/var/lib/embsearch`` for ``folder``; return where it was, if it was there."""
+    found = outside(folder)
+    if unprivileged_uid() is None or not found.is_dir():
+        return None
+    shutil.rmtree(found)
+    with suppress(OSError):  # not empty: other projects have theirs there
+        OUTSIDE.rmdir()
+    return found
 
 
 def _open_to_all(folder: Path) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from include.airflow_api import AirflowApi
-from include.errors import SetupError
-from include.local_stack import airflow, elasticsearch, environments, lifecycle, mariadb, members, redis, triton
+from include.errors import Busy, SetupError
+from include.local_stack import access, airflow, elasticsearch, environments, lifecycle, mariadb, members, redis, triton
 from include.local_stack.lifecycle import LeftOver, ServiceStatus
 from include.local_stack.paths import plain
 from include.local_stack.ports import check_ports
@@ -69,6 +69,23 @@ def down(settings: Settings) -> int:
     """
     with lifecycle.change(run_folder(settings), "stopping the stack"):
         return lifecycle.stop_all(run_folder(settings))
+
+
+def clean(settings: Settings) -> list[Path]:
+    """Remove what servers keep outside of ``local_dir`` because root's is closed to their user; return what it was.
+
+    Raises:
+        Busy: the stack is up, or another process is starting or stopping it.
+    """
+    folder = run_folder(settings)
+    with lifecycle.change(folder, "removing the stack's data"):
+        if members.members(folder):
+            msg = f"Servers of {settings.local_dir} still run, so their data are not removed. Stop them: make down."
+            raise Busy(msg)
+        kept = [
+            each for node in (_elasticsearch_node(settings), _mariadb_node(settings)) for each in (node.parent, node)
+        ]
+        return [removed for each in kept if (removed := access.remove_outside(each))]
 
 
 def status(settings: Settings) -> list[ServiceStatus]:
@@ -167,12 +184,16 @@ def _triton(settings: Settings) -> Service:
 def _elasticsearch(settings: Settings) -> Service:
     return elasticsearch.service(
         elasticsearch.install(settings),
-        settings.local_dir / "elasticsearch" / "node",
+        _elasticsearch_node(settings),
         http_port=settings.es_http_port,
         transport_port=settings.es_transport_port,
         log=log_folder(settings) / "elasticsearch.log",
         heap_mb=settings.es_heap_mb,
     )
+
+
+def _elasticsearch_node(settings: Settings) -> Path:
+    return settings.local_dir / "elasticsearch" / "node"
 
 
 def _has_mariadb(settings: Settings) -> bool:
@@ -183,11 +204,15 @@ def _has_mariadb(settings: Settings) -> bool:
 def _mariadb(settings: Settings) -> Service:
     return mariadb.service(
         mariadb.install(settings),
-        settings.local_dir / "mariadb" / "node",
+        _mariadb_node(settings),
         port=settings.mariadb_port,
         users=mariadb.logins(settings),
         log=log_folder(settings) / "mariadb.log",
     )
+
+
+def _mariadb_node(settings: Settings) -> Path:
+    return settings.local_dir / "mariadb" / "node"
 
 
 def _redis(settings: Settings) -> Service:

@@ -44,6 +44,12 @@ def test_test_checks_everything() -> None:
     )
 
 
+def test_clean_stops_the_stack_and_removes_its_data_wherever_they_are() -> None:
+    planned = make("--dry-run", "clean", "FORCE=1")
+    steps = [planned.rindex(step) for step in ("embsearch stack down", "embsearch stack clean", "rm -rf .local")]
+    assert steps == sorted(steps)
+
+
 @pytest.mark.parametrize(("target", "status"), [("status", 2), ("logs", 2), ("down", 0)])
 def test_looking_at_what_was_never_installed_installs_nothing(tmp_path: Path, target: str, status: int) -> None:
     shutil.copy(PROJECT_ROOT / "Makefile", tmp_path)

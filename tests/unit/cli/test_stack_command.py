@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from include.cli.stack import app
+from include.local_stack import access
 from include.local_stack.lifecycle import change
 from include.local_stack.members import mark
 from include.settings import get_settings
@@ -76,6 +78,49 @@ def test_down_while_another_starts_the_stack_can_be_tried_again(folder: Path) ->
         result = run("down")
     assert result.exit_code == 75
     assert "starting the stack" in result.output
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of ``/var/lib/embsearch``, whoever runs the test."""
+    monkeypatch.setattr(access, "OUTSIDE", tmp_path / "outside")
+    monkeypatch.setattr(access, "unprivileged_uid", lambda: access.UNPRIVILEGED_UID)
+    return tmp_path / "outside"
+
+
+SERVERS = ("elasticsearch", "elasticsearch/node", "mariadb", "mariadb/node")
+
+
+def test_clean_removes_what_the_servers_of_root_keep_outside_and_nothing_of_other_projects(
+    folder: Path, outside: Path
+) -> None:
+    ours = [access.outside(folder / name) for name in SERVERS]
+    theirs = access.outside(folder.parent / "another" / "mariadb" / "node")
+    for place in (*ours, theirs):
+        (place / "data").mkdir(parents=True)
+    output = run("clean").output
+    assert list(outside.iterdir()) == [theirs]
+    assert output.count("Removed ") == len(SERVERS)
+    shutil.rmtree(theirs)
+    (ours[0] / "data").mkdir(parents=True)
+    assert run("clean").exit_code == 0
+    assert not outside.exists()
+    assert run("clean").exit_code == 0
+
+
+def test_clean_removes_nothing_under_a_server_that_runs(folder: Path, outside: Path) -> None:
+    place = access.outside(folder / "mariadb" / "node")
+    place.mkdir(parents=True)
+    environment = {**os.environ, **mark(folder / "run")}
+    server = subprocess.Popen([sys.executable, "-c", SERVER], env=environment, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    server.stdout.readline()
+    result = run("clean")
+    server.kill()
+    server.wait(10)
+    assert result.exit_code == 75
+    assert "make down" in result.output
+    assert place.is_dir()
 
 
 def test_logs_of_an_unknown_service_name_those_that_there_are(folder: Path) -> None:
