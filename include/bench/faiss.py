@@ -181,13 +181,12 @@ def _searching(bench: Bench) -> list[Figure]:
     recall, ours, exact = _compared(opened, flat, queries)
     added = manifest.ntotal / _add_seconds(bench, opened)
     details = {"nprobe": manifest.recipe.nprobe, "key": manifest.recipe.key, "rows": bench.rows}
-    seconds = manifest.seconds
+    built = manifest.ntotal / manifest.seconds["add"]
     return [
         Figure("search, one query, against exact", ours, exact, "ms", 0.25, at_most=True, details=details),
         Figure("search, recall@10 on held-out queries", recall, 1.0, "", 0.95, details=details),
-        Figure(
-            "adding, against reading and adding in a build", added, manifest.ntotal / seconds["add"], "vectors/s", 1
-        ),
+        # Without a goal: a build reads and checks what it adds, so adding alone is faster whatever becomes of either.
+        Figure("adding alone, beside reading and adding in a build", added, built, "vectors/s", None),
     ]
 
 

@@ -17,6 +17,7 @@ def test_every_figure_is_taken_and_nothing_is_left(music: Music) -> None:
     assert len(figures) == 7
     assert all(math.isfinite(figure.ratio) and figure.ratio > 0 for figure in figures)
     assert figures[2].ours > 0.9
+    assert [figure.name.split(",")[0] for figure in figures if figure.goal is None] == ["adding alone"]
     assert music.tell("SHOW DATABASES LIKE 'music\\_bench%%'") == 0
     assert music.database.tell_backup("SHOW TABLES LIKE 'embsearch%'") == 0
     assert not (music.settings.state_dir / "bench" / "faiss").exists()
