@@ -1,1 +1,1 @@
-"""Operators and hooks: the glue between Airflow and the library in ``include``."""
+"""Operators, forms and connections: the glue between Airflow and the library in ``include``."""

@@ -15,12 +15,8 @@ from search_ops.run_context import day_of, parameters_of, run_of, skip_without, 
 class DocumentIndexOperator(SearchOperator):
     """Bring a collection up to its documents; the figures go with the asset event.
 
-    :param skip_without_input: skip the run when the input names a day (``{date}``) for which there is nothing.
+    A run whose input names a day (``{date}``) for which there is nothing is skipped.
     """
-
-    def __init__(self, *, skip_without_input: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.skip_without_input = skip_without_input
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, Any]:
         """Return the figures."""
@@ -30,8 +26,7 @@ class DocumentIndexOperator(SearchOperator):
         if "{date}" in parameters.input:
             day = day_of(context)
             parameters = parameters.model_copy(update={"input": parameters.input.replace("{date}", day)})
-            if self.skip_without_input:
-                skip_without(parameters.input, day, what="documents")
+            skip_without(parameters.input, day, what="documents")
         summary = index_documents(parameters, run_of(context), self.settings)
         self.log.info("%d documents in %s: %s", summary["documents"], summary["collection"], summary["counts"])
         tell(context, self.outlets, summary)
