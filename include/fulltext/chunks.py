@@ -39,7 +39,7 @@ class Chunk:
 
 
 def text_hash(text: str) -> str:
-    """By which chunks with the text ``text`` are found."""
+    """The field ``hash`` of all chunks with this text, by which they are found: the beginning of its SHA-256."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:HASH_CHARACTERS]
 
 
