@@ -198,7 +198,7 @@ def test_parsing_imports_nothing_heavy_and_nothing_deprecated(parses: dict[str, 
 
 @pytest.mark.parametrize("name", DAGS)
 def test_parsing_takes_little_work(parses: dict[str, dict[str, Any]], name: str) -> None:
-    """The DAG processor parses each file every half a minute. How long that takes is measured in docs/performance.md."""
+    """The DAG processor parses each file every half a minute; docs/performance.md says how long that takes."""
     assert parses[name]["calls"] < CALLS
 
 
