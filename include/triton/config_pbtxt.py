@@ -14,15 +14,15 @@ from include.catalog.models import Kind
 from include.errors import ContractError
 from include.generations.files import write_text
 from include.triton.ensemble import DELAY, add_steps
-from include.triton.tensors import EMBEDDING, TEXT, DataType, inputs_of, outputs_of
+from include.triton.tensors import DataType, inputs_of, outputs_of
 
 CONFIG = "config.pbtxt"
-INPUT = TEXT
-OUTPUT = EMBEDDING
 
 # On a CPU: openvino, onnxruntime. On a GPU: packed (torch), tensorrt (the server's onnxruntime backend).
 Runtime = Literal["openvino", "onnxruntime", "packed", "tensorrt"]
 Precision = Literal["fp32", "bf16", "fp16", "int8"]
+
+JOINED_SHARE = 4  # on a CPU requests are joined until they hold this part of what one may hold: 64 texts
 
 KIND = {False: schema.ModelInstanceGroup.KIND_CPU, True: schema.ModelInstanceGroup.KIND_GPU}
 
@@ -48,7 +48,7 @@ class ServingConfig:
     precision: Precision
     runtime: Runtime
     token_budget: int  # padded tokens of one run of the graph; without meaning for images and sounds
-    max_batch_size: int  # texts, images or sounds of one request, and of all requests joined for one execution
+    max_batch_size: int  # texts, images or sounds of one request, and of all that are joined
     instances: int  # each with one thread
     kind: Kind = "text"  # versions that were deployed before there were others do not name it
 
@@ -93,8 +93,14 @@ class ServingConfig:
     def _run_by_python(self, message: schema.ModelConfig) -> None:
         message.backend = "python"
         message.instance_group.add(kind=KIND[self.on_gpu], count=self.instances)
-        # Joins waiting requests into one execution; on a CPU never waits for more.
-        message.dynamic_batching.max_queue_delay_microseconds = DELAY if self.on_gpu else 0
+        # Joins waiting requests into one execution.
+        joining = message.dynamic_batching
+        if self.on_gpu:
+            joining.max_queue_delay_microseconds = DELAY
+        else:
+            # Never waits for more, and joins no further once it holds this many: an execution is not divided among
+            # instances, so at the end of some work one computes a large one while the others have nothing to do.
+            joining.preferred_batch_size.append(max(1, self.max_batch_size // JOINED_SHARE))
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str], *, where: str) -> Self:

@@ -42,8 +42,22 @@ def test_triton_reads_the_version_pinned_and_the_shapes_without_the_batch() -> N
         ("TEXT", [1]),
         ("EMBEDDING", [384]),
     ]
-    assert message.HasField("dynamic_batching")
     assert message.instance_group[0].count == 2
+
+
+def test_on_a_cpu_a_quarter_of_what_one_request_may_hold_is_joined_at_once() -> None:
+    joining = text_format.Parse(CONFIG.render(), model_config_pb2.ModelConfig()).dynamic_batching
+
+    assert list(joining.preferred_batch_size) == [64]
+    assert joining.max_queue_delay_microseconds == 0
+
+
+def test_on_a_gpu_requests_wait_a_moment_for_as_many_as_fit() -> None:
+    packed = replace(CONFIG, runtime="packed", precision="fp16", max_batch_size=1024)
+    joining = text_format.Parse(packed.render(), model_config_pb2.ModelConfig()).dynamic_batching
+
+    assert not joining.preferred_batch_size
+    assert joining.max_queue_delay_microseconds > 0
 
 
 def test_a_model_of_each_kind_has_its_own_inputs_and_outputs() -> None:
