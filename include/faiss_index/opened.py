@@ -16,8 +16,8 @@ from include.faiss_index.engine import Index, Vectors, library, read_index
 from include.faiss_index.ids import Ids
 from include.faiss_index.manifest import IDS, INDEX, Manifest
 from include.faiss_index.recipe import Recipe
-from include.faiss_index.rows import have_direction, scaled
 from include.faiss_index.storage import FileDigest, storage_faults
+from include.generations.vectors import have_direction, scaled
 
 
 @dataclass

@@ -5,39 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from include.errors import ContractError
-from include.generations.vectors import VectorRows
-
-Norms = NDArray[np.float64]  # [N]
+from include.generations.vectors import VectorRows, have_direction, norms_of, scaled
 
 BATCH_ROWS = 20_000  # of one call of the engine, which then uses all its threads
-
-
-def norms_of(vectors: NDArray[np.float32]) -> Norms:
-    """The length of each row of ``[N, D]``: 0 only where all values are 0, NaN or infinity only where one is."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        # float64: squares of float32 values overflow and vanish long before the values do
-        norms: Norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    return norms
-
-
-def have_direction(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which rows of ``[N, D]`` can be indexed: their values are finite, and not all of them are 0."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        squares = np.einsum("ij,ij->i", vectors, vectors)  # several times as fast in float32, which proves most of them
-    good: NDArray[np.bool_] = np.isfinite(squares) & (squares > 0)
-    doubtful = ~good
-    if doubtful.any():
-        norms = norms_of(vectors[doubtful])
-        good[doubtful] = np.isfinite(norms) & (norms > 0)
-    return good
-
-
-def scaled(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``vectors``, which all have a direction, with length 1."""
-    return (vectors / norms_of(vectors)[:, None]).astype(np.float32)
 
 
 def usable(rows: VectorRows, dimension: int) -> tuple[VectorRows, dict[int, str]]:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from include.errors import InputError
-from include.faiss_index.rows import have_direction, norms_of
-from include.generations.vectors import VectorRows
+from include.generations.vectors import VectorRows, have_direction, norms_of
 
 NULL, LENGTH, NOT_FINITE, ZERO = "null", "wrong length", "not finite", "zero norm"
 LARGEST_ID = 2**63 - 1
