@@ -8,12 +8,13 @@ served as one. Servers follow it within seconds, with no restart.
 
 Runs every day at 03:30 Asia/Seoul once it is switched on, by hand with the form, by `POST /index/rebuild`, and when a
 new version of its model is served; of another model's, all tasks are skipped. Embeddings of unchanged images are used
-again; when nothing has changed nothing new is served. Images whose file is missing or broken are counted, and listed
-in `missing_images.jsonl` beside the versions.
+again; when nothing has changed nothing new is served, and a type that has no images is passed over. Images whose file
+is missing or broken are counted, and listed in `missing_images.jsonl` beside the versions.
 
 **When it fails:** the versions served before go on. The last task names the types that failed; read the logs of their
 tasks, mend the cause, clear them. What was embedded until then is not embedded again. Too many images without a usable
-file are refused: mend their files, or set `EMBSEARCH_IMAGES_MISSING_SHARE`.
+file are refused: mend their files, or set `EMBSEARCH_IMAGES_MISSING_SHARE`. A type that has no images any more while
+an index of it is served is refused, too: fill the table, or run it with `allow_empty`, which takes that index away.
 """
 
 from __future__ import annotations

@@ -122,6 +122,9 @@ def neighbours_table(found: list[SimilarImage]) -> Table:
 
 
 def _show_build(found: dict[str, Any]) -> None:
+    if found["version"] is None:
+        console.print(f"{found['type']}: {found['outcome']}", soft_wrap=True)
+        return
     counts = found["counts"]
     what = "serves" if found["outcome"] == "published" else "has not changed, and serves"
     console.print(

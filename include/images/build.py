@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from include.catalog.models import get_model
-from include.errors import ContractError, GateFailed, InputError
+from include.errors import ContractError, GateFailed
 from include.faiss_index.assembly import Options
 from include.faiss_index.build import build as build_index
 from include.faiss_index.manifest import Origin
@@ -28,6 +28,7 @@ from include.images.collect import Collector, Tally, collecting_folder, forget, 
 from include.images.collected import Collected
 from include.images.database import ImageDatabase
 from include.images.embedding import ImageEmbedder
+from include.images.emptied import without_images
 from include.images.first_version import file_rows, store_of_files
 from include.images.folders import MISSING, index_folder
 from include.images.known import Known
@@ -50,13 +51,15 @@ Pages = Iterable[list[ImageRow]]
 def build(image_type: str, parameters: ImageIndexParameters, run: Run, settings: Settings) -> dict[str, Any]:
     """Build the index of a type and serve it; when nothing has changed what is served stays as it is.
 
-    Images whose file is missing or broken are listed in ``missing_images.jsonl`` beside the versions.
+    Images whose file is missing or broken are listed in ``missing_images.jsonl`` beside the versions. A type that has
+    no images is passed over: see :func:`without_images`.
 
     Returns:
         The figures, small enough for an event.
 
     Raises:
-        InputError: there are no images of the type, or the model is not loaded or none of images.
+        InputError: no images of the type are left while an index of them is served; or the model is not loaded, or
+            none of images.
         GateFailed: too many images have no usable file, or the version did not pass its check; what was served stays.
         Busy: another process is building this index.
         ServiceUnavailable: the database, the object store or Triton does not answer.
@@ -94,13 +97,13 @@ def build_from(
         collected = collector.collect(pages, collecting_folder(folder.root))
         forget(folder.root, but=collected.folder)
         counts = collector.tally.counts(image_type)
-        check_missing(image_type, counts, report, settings.images_missing_share)
         gathered = time.monotonic()
-        served = folder.served_if_whole()
-        same = served if not parameters.force and _is_same(served, collected, embedder.fingerprint) else None
-        version = same or index_collected(alone, collected, embedder, parameters=parameters, run=run, settings=settings)
+        if counts.read:
+            check_missing(image_type, counts, report, settings.images_missing_share)
+            outcome, version = _served(alone, collected, embedder, parameters=parameters, run=run, settings=settings)
+        else:
+            outcome, version = without_images(alone, image_type, parameters), None
         forget(folder.root)
-        outcome = UNCHANGED if same else PUBLISHED
     seconds = {"collect": gathered - began, "index": time.monotonic() - gathered, "wall": time.monotonic() - began}
     return {
         "type": image_type,
@@ -117,12 +120,8 @@ def check_missing(image_type: str, counts: Counts, report: Path, allowed: float)
     """Let nobody replace an index by one that lacks much of it.
 
     Raises:
-        InputError: there are no images.
         GateFailed: more than the share ``allowed`` has no usable file.
     """
-    if not counts.read:
-        msg = f"There are no {image_type} images: fill the table or the folder, then run this again."
-        raise InputError(msg)
     left_out = counts.read - counts.written
     if left_out > allowed * counts.read or not counts.written:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.skipped.items())
@@ -131,6 +130,23 @@ def check_missing(image_type: str, counts: Counts, report: Path, allowed: float)
             f"of {allowed:g} that EMBSEARCH_IMAGES_MISSING_SHARE allows: not served. Each is listed in {report}."
         )
         raise GateFailed(msg)
+
+
+def _served(
+    alone: Alone,
+    collected: Collected,
+    embedder: ImageEmbedder,
+    *,
+    parameters: ImageIndexParameters,
+    run: Run,
+    settings: Settings,
+) -> tuple[str, Version]:
+    """What became of the index, and the version that is served now."""
+    served = alone.folder.served_if_whole()
+    if served and not parameters.force and _is_same(served, collected, embedder.fingerprint):
+        return UNCHANGED, served
+    made = index_collected(alone, collected, embedder, parameters=parameters, run=run, settings=settings)
+    return PUBLISHED, made
 
 
 def _known(alone: Alone, embedder: ImageEmbedder) -> list[Known]:
@@ -150,12 +166,12 @@ def _of_model(root: Path, fingerprint: str) -> list[Path]:
     return remains(root)
 
 
-def _is_same(served: Version | None, collected: Collected, fingerprint: str) -> bool:
+def _is_same(served: Version, collected: Collected, fingerprint: str) -> bool:
     """Whether the served version is of these very images, with this metadata, by this model.
 
     That nothing was embedded now does not say so: a build that was interrupted may have done it.
     """
-    if served is None or served.manifest.ntotal != len(collected.ids):
+    if served.manifest.ntotal != len(collected.ids):
         return False
     entry = served.manifest.files.get(METADATA)
     if entry is None or not np.array_equal(served.ids(), collected.ids):
@@ -198,13 +214,13 @@ def _companions(collected: Collected, embedder: ImageEmbedder, folder: Path, ids
     return collected.write_companions(folder, ids, model=embedder.spec.name, fingerprint=embedder.fingerprint)
 
 
-def _figures(version: Version, tally: Tally, counts: Counts) -> dict[str, Any]:
-    manifest = version.manifest
-    recall = manifest.quality.recall_at_10
+def _figures(version: Version | None, tally: Tally, counts: Counts) -> dict[str, Any]:
+    manifest = version.manifest if version else None
+    recall = manifest.quality.recall_at_10 if manifest else None
     return {
-        "version": version.name,
-        "kind": manifest.recipe.kind,
-        "rows": manifest.ntotal,
+        "version": version.name if version else None,
+        "kind": manifest.recipe.kind if manifest else None,
+        "rows": manifest.ntotal if manifest else 0,
         "counts": counts.as_dict(),
         "reused": tally.reused,
         "embedded": tally.embedded,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from include.errors import InputError
+from include.errors import EmbsearchError, InputError
 from include.faiss_index.reader import POLL_SECONDS, IndexReader, Served
 from include.faiss_index.version import Version
+from include.faiss_index.versions import IndexFolder
 from include.images.folders import index_folder
 from include.images.metadata import Metadata
 from include.images.parameters import MAX_TOP_K, TOP_K, Edition
@@ -95,8 +97,9 @@ class ImageIndex:
     answer are always of one version. Where a new version cannot be read the present one goes on: see ``error``.
     """
 
-    def __init__(self, reader: IndexReader, image_type: str, edition: Edition) -> None:
+    def __init__(self, reader: IndexReader, folder: IndexFolder, image_type: str, edition: Edition) -> None:
         self._reader = reader
+        self._folder = folder
         self.image_type = image_type
         self.edition = edition
 
@@ -107,15 +110,27 @@ class ImageIndex:
         """The index of a type.
 
         Raises:
-            InputError: nothing is served yet.
+            InputError: nothing is served.
             ContractError: what is served is damaged.
         """
         folder = index_folder(image_type, settings, edition)
         if folder.served_name() is None:
             flag = "" if edition == "v2" else " --edition v1"
-            msg = f"There is no index of {image_type} images yet. Build it: `embsearch images build{flag}`."
+            msg = (
+                f"There is no index of {image_type} images: it is not built yet, or there are none. "
+                f"`embsearch images build{flag}` builds it."
+            )
             raise InputError(msg)
-        return cls(IndexReader(folder.root, poll_seconds=poll_seconds, beside=_Beside.of), image_type, edition)
+        reader = IndexReader(folder.root, poll_seconds=poll_seconds, beside=_Beside.of)
+        return cls(reader, folder, image_type, edition)
+
+    @property
+    def taken_away(self) -> bool:
+        """Whether nothing is served any more, since no images of the type are left; seen as soon as a new version."""
+        self._reader.now()
+        with suppress(EmbsearchError):  # what cannot be looked at now is not gone
+            return self._reader.error is not None and self._folder.served_name() is None
+        return False
 
     @property
     def version(self) -> str:

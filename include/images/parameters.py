@@ -47,6 +47,11 @@ class ImageIndexParameters(Parameters):
         title="Force",
         description="Embed every image anew and make a version even when nothing has changed.",
     )
+    allow_empty: bool = Field(
+        default=False,
+        title="Allow empty",
+        description="Take the index of a type away when no images of it are left; else that is refused.",
+    )
 
 
 class ImageSearchParameters(Parameters):

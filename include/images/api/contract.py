@@ -98,6 +98,7 @@ class RebuildRequest(BaseModel):
 
     index_type: AskedType = "all"
     edition: Edition | None = Field(None, description="v2 or v1. Default: what searches are over, see USE_INDEX_V2.")
+    allow_empty: bool = Field(default=False, description="Take an index away when no images of its type are left.")
 
 
 class RebuildStarted(BaseModel):

@@ -26,7 +26,7 @@ from include.images.api.contract import (
 from include.images.api.health import HealthCheck
 from include.images.api.pace import Pace
 from include.images.api.query import REQUEST_BODY, Query, read_query
-from include.images.api.rebuilds import Rebuilder
+from include.images.api.rebuilds import Rebuilder, RebuildOf
 from include.images.api.registering import register
 from include.images.api.serving import Serving
 from include.images.api.threads import DRAWINGS, RECORDS, SEARCHES, STORES
@@ -91,7 +91,8 @@ class Endpoints:
         """Start building one index or all anew, as a run of DAG `image_index`."""
         caller: Caller = request.state.caller
         edition = asked.edition or self._serving.edition
-        run_id = await RECORDS.run(self._rebuilder.start, asked.index_type, edition, caller)
+        conf = RebuildOf(asked.index_type, edition, asked.allow_empty)
+        run_id = await RECORDS.run(self._rebuilder.start, conf, caller)
         return RebuildStarted(task_id=run_id, index_type=asked.index_type, edition=edition)
 
     async def rebuild_state(self, request: Request, run_id: str) -> RebuildState:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from include.errors import Busy, EmbsearchError, InputError, TransientError
 from include.images.api.contract import Fault, Refusal
 from include.images.api.rebuilds import UnknownRun
+from include.images.api.serving import NoIndex
 from include.images.pictures import NotAPicture, PictureTooLarge
 from include.objects.locations import NotAllowed
 from include.objects.store import BucketMissing, ObjectMissing, TooLarge
@@ -35,6 +36,7 @@ _STATUS: tuple[tuple[type[EmbsearchError], int, str], ...] = (
     (NotAPicture, 422, "not_a_picture"),
     (InputError, 400, "bad_request"),
     (Busy, 409, "busy"),
+    (NoIndex, 503, "no_index"),
     (TransientError, 503, "unavailable"),
 )
 _TOLD = {"bucket_not_found": "The store has no such bucket."}  # the fault itself names the store
@@ -95,6 +97,7 @@ async def _failed(request: Request, error: Exception) -> JSONResponse:
                 return refusal(own, status, code, _TOLD.get(code, str(error)))
             log.warning("%s %s: %s", own, request.url.path, error)
             again = {"Retry-After": str(math.ceil(RETRY_SECONDS))}
-            return refusal(own, status, code, _UNAVAILABLE, headers=again)
+            told = str(error) if kind is NoIndex else _UNAVAILABLE
+            return refusal(own, status, code, told, headers=again)
     log.error("%s %s", own, request.url.path, exc_info=error)
     return internal(own)

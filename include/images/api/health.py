@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from include.errors import EmbsearchError
 from include.images.api.contract import Health, IndexHealth, PartHealth
+from include.images.api.serving import NoIndex
 from include.images.api.threads import LOOKS
 from include.images.parameters import EDITIONS, IMAGE_TYPES, Edition, ImageType
 
@@ -116,9 +117,11 @@ class HealthCheck:
     def _look(self, kind: ImageType, edition: Edition) -> IndexHealth:
         try:
             index = self._serving.index(kind, edition)
+        except NoIndex:
+            return IndexHealth(status="unavailable", message="It is not built yet, or there are no such images.")
         except EmbsearchError as error:
             log.debug("%s %s", edition, kind, exc_info=error)
-            return IndexHealth(status="unavailable", message="It is not built yet, or cannot be read.")
+            return IndexHealth(status="unavailable", message="It cannot be read.")
         behind = "A newer version was promoted, but cannot be read." if index.error else ""
         made_at = datetime.fromisoformat(index.made_at)
         return IndexHealth(status="ok", message=behind, version=index.version, images=index.size, made_at=made_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -21,6 +22,15 @@ class UnknownRun(InputError):
     """There is no such run."""
 
 
+@dataclass(frozen=True)
+class RebuildOf:
+    """The parameters of a run; the DAG's own defaults are the others."""
+
+    type: AskedType
+    edition: Edition
+    allow_empty: bool = False
+
+
 class Rebuilder(Protocol):
     """Starts rebuilds and tells how they are; may wait for the network, so call it from a thread.
 
@@ -30,7 +40,7 @@ class Rebuilder(Protocol):
         InputError: it refuses the request; :class:`UnknownRun`: it has no such run.
     """
 
-    def start(self, index_type: AskedType, edition: Edition, caller: Caller) -> str:
+    def start(self, asked: RebuildOf, caller: Caller) -> str:
         """Start a rebuild; return the run's id."""
 
     def state(self, run_id: str, caller: Caller) -> RebuildState:
@@ -43,13 +53,13 @@ class AirflowRebuilder:
     def __init__(self, login: Callable[[Caller], AirflowApi]) -> None:
         self._login = login
 
-    def start(self, index_type: AskedType, edition: Edition, caller: Caller) -> str:
+    def start(self, asked: RebuildOf, caller: Caller) -> str:
         """Start a run of the DAG."""
         with self._login(caller) as api:
             if api.is_paused(DAG):
                 msg = f"DAG {DAG} is paused, so a run would wait for ever. Switch it on in Airflow."
                 raise InputError(msg)
-            return api.trigger(DAG, {"type": index_type, "edition": edition})
+            return api.trigger(DAG, asdict(asked))
 
     def state(self, run_id: str, caller: Caller) -> RebuildState:
         """The run's state in Airflow."""

@@ -33,6 +33,10 @@ _SAID = re.compile(r"\bIMAGE \d+: (.+)")  # before it stands the server's addres
 TRIES = 3  # when the index becomes one of another model while the query is embedded
 
 
+class NoIndex(ServiceUnavailable):
+    """No index of the type is served: none was built, or all of its images are gone."""
+
+
 class Serving:
     """Searches; make one for a process and close it. Safe from several threads."""
 
@@ -60,22 +64,28 @@ class Serving:
         return "v2" if self.settings.use_index_v2 else "v1"
 
     def index(self, index_type: ImageType, edition: Edition) -> ImageIndex:
-        """An index, opened at its first use; one that is not built yet is looked for again each time.
+        """An index, opened at its first use; one that is not there is looked for again each time.
 
         Raises:
-            ServiceUnavailable: there is none yet, or it is damaged.
+            NoIndex: there is none.
+            ServiceUnavailable: it is damaged.
         """
         key = (edition, index_type)
-        if key not in self._indexes:
+        found = self._indexes.get(key)
+        if found is None or found.taken_away:
             with self._opening[key]:  # of this one alone: another is searched while it is read
-                if key not in self._indexes:
+                if self._indexes.get(key) is found:
+                    self._indexes.pop(key, None)
                     self._indexes[key] = self._open(index_type, edition)
-        return self._indexes[key]
+                found = self._indexes[key]
+        return found
 
     def _open(self, index_type: ImageType, edition: Edition) -> ImageIndex:
         try:
             return ImageIndex.open(index_type, self.settings, edition=edition)
-        except (InputError, ContractError) as error:
+        except InputError as error:
+            raise NoIndex(str(error)) from error
+        except ContractError as error:
             raise ServiceUnavailable(str(error)) from error
 
     def models_needed(self) -> list[Model]:

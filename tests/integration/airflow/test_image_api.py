@@ -10,7 +10,7 @@ import jwt
 import pytest
 
 from include.images.api.access import Caller
-from include.images.api.rebuilds import DAG, UnknownRun, by_settings, with_rights_of_the_caller
+from include.images.api.rebuilds import DAG, RebuildOf, UnknownRun, by_settings, with_rights_of_the_caller
 from include.local_stack import stack
 from tests.integration.running_stack import RunningStack
 
@@ -86,7 +86,8 @@ def test_a_rebuild_is_a_run_of_the_caller(running_stack: RunningStack, airflow: 
     assert started.status_code == 202, started.text
     run_id = started.json()["task_id"]
     run = running_stack.api.run(DAG, run_id)
-    assert (run["conf"], run["triggering_user_name"]) == ({"type": "normal", "edition": "v2"}, "admin")
+    conf = {"type": "normal", "edition": "v2", "allow_empty": False}
+    assert (run["conf"], run["triggering_user_name"]) == (conf, "admin")
     state = airflow.get(f"{PREFIX}/index/rebuild/{run_id}", headers=bearer(admin)).json()
     assert state["task_id"] == run_id
     assert state["status"] in {"queued", "running", "success", "failed"}
@@ -108,7 +109,7 @@ def test_a_rebuild_of_a_paused_dag_is_refused_instead_of_waiting_for_ever(
 
 def test_a_server_of_its_own_starts_rebuilds_by_its_own_login(running_stack: RunningStack) -> None:
     rebuilder = by_settings(running_stack.settings)
-    run_id = rebuilder.start("defect", "v2", Caller("token"))
+    run_id = rebuilder.start(RebuildOf("defect", "v2"), Caller("token"))
     assert rebuilder.state(run_id, Caller("token")).task_id == run_id
     with pytest.raises(UnknownRun):
         rebuilder.state("unknown", Caller("token"))
@@ -121,7 +122,7 @@ def test_the_caller_s_right_counts_not_the_server_s(running_stack: RunningStack,
     running_stack.api.set_paused(DAG, paused=False)
     url = stack.local_airflow(running_stack.settings).url
     with pytest.raises(AccessDenied):
-        with_rights_of_the_caller(url).start("all", "v2", Caller("visitor", viewer))
+        with_rights_of_the_caller(url).start(RebuildOf("all", "v2"), Caller("visitor", viewer))
 
 
 def test_the_plugin_is_loaded_without_a_fault(running_stack: RunningStack) -> None:

@@ -17,10 +17,10 @@ from include.generations.run import Run
 from include.images.api.access import Caller, by_token
 from include.images.api.app import create_app
 from include.images.api.contract import RebuildState
-from include.images.api.rebuilds import UnknownRun
+from include.images.api.rebuilds import RebuildOf, UnknownRun
 from include.images.api.serving import Serving
 from include.images.build import build
-from include.images.parameters import AskedType, Edition, ImageIndexParameters
+from include.images.parameters import Edition, ImageIndexParameters
 from include.images.seed import seed
 from include.local_stack import mariadb
 from include.settings import Settings
@@ -66,10 +66,10 @@ class Rebuilds:
     """Remembers what it was asked for; Airflow's own is tested with the whole stack."""
 
     def __init__(self) -> None:
-        self.started: list[tuple[AskedType, Edition]] = []
+        self.started: list[RebuildOf] = []
 
-    def start(self, index_type: AskedType, edition: Edition, caller: Caller) -> str:
-        self.started.append((index_type, edition))
+    def start(self, asked: RebuildOf, caller: Caller) -> str:
+        self.started.append(asked)
         return f"run_{len(self.started)}"
 
     def state(self, run_id: str, caller: Caller) -> RebuildState:

@@ -14,6 +14,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from include.errors import ContractError
+from include.images.api.rebuilds import RebuildOf
 from include.images.database import ImageDatabase
 from include.images.row import FIELDS
 from include.objects.store import ObjectStore
@@ -107,7 +108,7 @@ def test_a_rebuild_is_started_and_can_be_asked_for(images: ServedImages) -> None
     with images.client(rebuilds) as client:
         answer = client.post("/index/rebuild", json={"index_type": "defect"})
         assert (answer.status_code, answer.json()["status"]) == (202, "started")
-        assert rebuilds.started == [("defect", "v2")]
+        assert rebuilds.started == [RebuildOf("defect", "v2")]
         state = client.get(f"/index/rebuild/{answer.json()['task_id']}")
         assert state.json()["status"] == "running"
         assert client.get("/index/rebuild/another").status_code == 404
@@ -122,8 +123,8 @@ def test_a_rebuild_is_of_the_edition_that_searches_are_over_unless_the_caller_sa
     with images.client(rebuilds, use_index_v2=use_v2) as client:
         answer = client.post("/index/rebuild", json={})
         assert client.get("/health").json()["edition"] == answer.json()["edition"] == served
-        client.post("/index/rebuild", json={"edition": other})
-    assert rebuilds.started == [("all", served), ("all", other)]
+        client.post("/index/rebuild", json={"edition": other, "allow_empty": True})
+    assert rebuilds.started == [RebuildOf("all", served), RebuildOf("all", other, allow_empty=True)]
 
 
 # Registering
@@ -192,7 +193,7 @@ def test_an_index_that_is_built_later_is_found_without_a_restart(images: ServedI
     changed = ServedImages(images.settings.model_copy(update={"state_dir": tmp_path}), images.pictures)
     with changed.client() as client:
         refused = upload(client, images.some("dent"))
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_index")
         changed.build("defect", "later")
         assert upload(client, images.some("dent")).status_code == 200
 

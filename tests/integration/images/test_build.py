@@ -227,12 +227,6 @@ def test_a_model_of_texts_is_refused(seeded: Gallery) -> None:
         seeded.build(model="minilm")
 
 
-def test_a_type_without_images_is_refused(gallery: Gallery) -> None:
-    gallery.seed(1)
-    with pytest.raises(InputError, match="There are no normal images"):
-        gallery.build("normal")
-
-
 def test_a_manifest_says_what_a_version_is_made_of(seeded: Gallery) -> None:
     seeded.build()
     manifest = Manifest.read(seeded.served().folder)

@@ -8,7 +8,7 @@ import pytest
 
 from include.airflow_api import AirflowApi
 from include.images.api.access import Caller
-from include.images.api.rebuilds import AirflowRebuilder, UnknownRun
+from include.images.api.rebuilds import AirflowRebuilder, RebuildOf, UnknownRun
 
 
 def test_a_rebuild_is_a_run_of_one_edition() -> None:
@@ -22,8 +22,8 @@ def test_a_rebuild_is_a_run_of_one_edition() -> None:
         def trigger(self, dag: str, conf: dict[str, Any], **_: Any) -> str:
             return f"{dag} {conf}"
 
-    started = AirflowRebuilder(lambda _: Airflow()).start("defect", "v1", Caller("somebody"))
-    assert started == "image_index {'type': 'defect', 'edition': 'v1'}"
+    started = AirflowRebuilder(lambda _: Airflow()).start(RebuildOf("defect", "v1"), Caller("somebody"))
+    assert started == "image_index {'type': 'defect', 'edition': 'v1', 'allow_empty': False}"
 
 
 @pytest.mark.parametrize("run_id", [".", ".."])
