@@ -73,6 +73,7 @@ def test_every_route_is_behind_the_login(images: ServedImages) -> None:
         app: Any = client.app
         open_paths = {"/docs", "/openapi.json", "/docs/start.js", "/docs/assets"}
         paths = {path for route in app.routes if (path := getattr(route, "path", None)) and path not in open_paths}
+        assert {path.replace("run_1", "{run_id}") for _, path in ROUTES} <= paths
         for path in paths:
             for method in ("GET", "POST"):
                 status = client.request(method, path.replace("{run_id}", "x")).status_code

@@ -32,14 +32,21 @@ def test_a_wrong_key_is_told_without_the_secret(s3: S3Server) -> None:
     assert SECRET not in repr(store)
 
 
-def test_a_bucket_that_is_there_but_not_allowed_is_never_asked_for(s3: S3Server) -> None:
-    store = store_at(s3.url)
-    ways: list[Callable[[str], Any]] = [
-        store.read, store.stat, store.delete, store.link, lambda url: store.write(url, b"x"),
-    ]  # fmt: skip
-    for ask in ways:
-        with pytest.raises(NotAllowed):
-            ask("s3://hidden/x")
+def test_a_bucket_that_is_not_allowed_is_never_asked_for() -> None:
+    with misbehaving(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as (
+        url,
+        asked,
+    ):
+        store = store_at(url)
+        ways: list[Callable[[str], Any]] = [
+            store.read, store.stat, store.delete, store.link, lambda url: store.write(url, b"x"),
+        ]  # fmt: skip
+        for ask in ways:
+            with pytest.raises(NotAllowed):
+                ask("s3://hidden/x")
+        assert asked == []
+        store.read("s3://images/x")
+        assert len(asked) == 1, "which the store would have told"
 
 
 def test_a_link_opens_the_object_without_a_key(s3: S3Server) -> None:
