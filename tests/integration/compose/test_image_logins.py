@@ -63,7 +63,9 @@ def test_whoever_searches_registers_an_image_and_tasks_delete_it(settings: Setti
     search = signed_in(settings, SEARCH, SEARCH_PASSWORD)
     with ImageDatabase.from_settings(search) as database:
         database.ping()
-        image = database.register(URL, "denim")
+        with database.alone_with([URL]) as alone:
+            assert alone
+            image = database.register(URL, "denim")
         with pytest.raises(AccessDenied):
             database.delete_temporary(image)
     with ImageDatabase.from_settings(signed_in(settings, mariadb.READER, PASSWORDS[mariadb.READER])) as database:
