@@ -140,9 +140,12 @@ def _failed(artifact: MavenArtifact) -> Any:
     def fail(_address: str, error: Exception) -> NoReturn:
         status = getattr(getattr(error, "response", None), "status_code", None)
         reason = f"HTTP {status}" if status else type(error).__name__
+        remedy = "Check the network and the proxy settings"
+        if isinstance(error, requests.exceptions.SSLError):
+            remedy = "Where a proxy has a certificate of its own, name a file that holds it in REQUESTS_CA_BUNDLE"
         msg = (
             f"Could not download {artifact.coordinates} ({_megabytes(artifact.size)}): {reason}. "
-            "Check the network and the proxy settings, then run this again."
+            f"{remedy}, then run this again."
         )
         raise SetupError(msg) from None
 

@@ -202,8 +202,11 @@ def _passed_on(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment; who told pip of a mirror need not tell uv again."""
-    environment = dict(os.environ)
+    """This process's environment; who told pip of a mirror need not tell uv again.
+
+    Like pip, uv trusts the certificates of this machine, a company's own among them.
+    """
+    environment = {"UV_SYSTEM_CERTS": "1", **os.environ}
     for pip_name, uv_name in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_EXTRA_INDEX_URL", "UV_INDEX")):
         if pip_name in environment:
             environment.setdefault(uv_name, environment[pip_name])

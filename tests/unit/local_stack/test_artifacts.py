@@ -107,6 +107,15 @@ def test_no_network_is_told_without_an_address(repository: Repository, settings:
         fetch(ARTIFACT, settings)
 
 
+def test_a_certificate_that_is_not_trusted_is_told_with_what_to_do(repository: Repository, settings: Settings) -> None:
+    def fail() -> None:
+        raise requests.exceptions.SSLError("http://the.address.of/a-server: self-signed certificate in chain")
+
+    repository.fail = fail
+    with refused(repository, settings, "Could not download .*SSLError.*certificate of its own.*REQUESTS_CA_BUNDLE"):
+        fetch(ARTIFACT, settings)
+
+
 def test_a_full_disk_is_told_with_what_to_do(repository: Repository, settings: Settings) -> None:
     def fail() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

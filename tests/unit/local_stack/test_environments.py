@@ -17,6 +17,7 @@ from include.settings import PROJECT_ROOT
 
 UV = """#!/bin/sh
 echo "$1 $2" >> "{calls}"
+echo "$UV_SYSTEM_CERTS" > "{certificates}"
 [ -e "{broken}" ] && {{ echo "No solution: the network is down" >&2; exit 2; }}
 if [ "$1" = venv ]; then
     for target; do :; done
@@ -32,12 +33,13 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder, self.venvs = folder, folder / ".local" / "venvs"
         self.recorded, self.broken = folder.parent / "calls", folder.parent / "broken"
+        self.certificates = folder.parent / "certificates"
         (folder / "requirements").mkdir(parents=True)
         for lock in ("requirements.txt", "requirements/dev.txt", "requirements/triton.txt"):
             (folder / lock).write_text("first\n")
         uv = folder / ".local" / "bootstrap" / "bin" / "uv"
         uv.parent.mkdir(parents=True)
-        uv.write_text(UV.format(calls=self.recorded, broken=self.broken, python=sys.executable))
+        uv.write_text(UV.format(**vars(self), calls=self.recorded, python=sys.executable))
         uv.chmod(0o755)
 
     def calls(self) -> list[str]:
@@ -60,6 +62,17 @@ def test_first_call_installs_and_the_second_does_nothing(project: Project) -> No
     assert project.calls() == ["venv", "pip sync", "pip install"]
     assert ensure_in(project.venvs, "airflow") == interpreter
     assert project.calls() == []
+
+
+@pytest.mark.parametrize(("given", "trusted"), [(None, "1"), ("0", "0")])
+def test_the_machine_s_certificates_are_trusted_unless_somebody_says_otherwise(
+    project: Project, monkeypatch: pytest.MonkeyPatch, given: str | None, trusted: str
+) -> None:
+    monkeypatch.delenv("UV_SYSTEM_CERTS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("UV_SYSTEM_CERTS", given)
+    ensure_in(project.venvs, "triton")
+    assert project.certificates.read_text().strip() == trusted
 
 
 def test_a_changed_lock_is_synchronised_in_place(project: Project) -> None:
