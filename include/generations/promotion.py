@@ -63,10 +63,18 @@ def left_by(served: str | None, to: str, generations: Sequence[str]) -> list[str
     return [name for name in generations if served is not None and to < name <= served]
 
 
-def outdated(generations: Sequence[str], served: str | None, keep: int, *, left: Collection[str] = ()) -> list[str]:
+def outdated(
+    generations: Sequence[str],
+    served: str | None,
+    keep: int,
+    *,
+    left: Collection[str] = (),
+    needed: Collection[str] = (),
+) -> list[str]:
     """Which of ``generations`` (oldest first) to drop: all but the newest ``keep``, never the served one.
 
-    Those in ``left`` were rolled back from: they push out none, so that what they had replaced is still there.
+    Those in ``left`` were rolled back from: they push out none, so that what they had replaced is still there. Those
+    that are ``needed`` by others stay, besides the newest.
 
     Raises:
         InputError: ``keep`` is less than 1.
@@ -75,4 +83,4 @@ def outdated(generations: Sequence[str], served: str | None, keep: int, *, left:
         msg = f"keep is {keep}; at least 1 generation must stay."
         raise InputError(msg)
     good = [name for name in generations if name not in left or name == served]
-    return [name for name in generations if name != served and name not in good[-keep:]]
+    return [name for name in generations if name != served and name not in {*good[-keep:], *needed}]

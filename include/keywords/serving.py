@@ -5,6 +5,7 @@ All of it under one lock for each name, so that nothing is dropped that a roll b
 
 from __future__ import annotations
 
+from include.elastic.linked_keywords import linked_keywords
 from include.generations.locks import taking_name
 from include.generations.names import alias_of
 from include.generations.promotion import refuse_older, refuse_shrinking
@@ -64,6 +65,7 @@ def _prune(build: Build, store: KeywordStore, settings: Settings) -> None:
     for other in all_builds(settings, KIND, build.alias):
         if other.generation in sealed and other.generation < build.generation and not other.took_name:
             store.drop(other.generation)
-    store.prune(build.alias, keep=settings.keep_generations)
+    if (linked := linked_keywords(settings)) is not None:  # those that daily runs still link to
+        store.prune(build.alias, keep=settings.keep_generations, needed=linked)
     server = {"qdrant_url": build.facts["parameters"]["qdrant_url"]}
     prune_builds(settings, KIND, build.alias, keep=store.generations(build.alias), server=server)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from include.elastic.comparison import last_write, present, texts
 from include.elastic.dead_letters import dead_ids
 from include.elastic.document_id import document_id
+from include.elastic.linked_keywords import KEYWORDS
 from include.elastic.replay import dead_letter_folder
 from include.errors import InputError
 from include.generations.counts import Counts
@@ -21,7 +22,7 @@ from include.linking.parameters import LinkingParameters
 from include.linking.pipeline import LinkPipeline
 from include.linking.plan import KIND_REALTIME
 from include.linking.progress import Progress
-from include.linking.servers import KEYWORDS, Servers, Target, pinned_embedder, pipeline_to
+from include.linking.servers import Servers, Target, pinned_embedder, pipeline_to
 from include.linking.shards import linked_counts
 from include.settings import Settings
 from include.sources.build import Build

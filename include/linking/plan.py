@@ -10,6 +10,7 @@ from typing import Any
 
 from include.catalog.models import get_model
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.linked_keywords import KEYWORDS
 from include.elastic.locks import writing_index
 from include.elastic.mappings import LINK_MAPPING
 from include.elastic.promotion import refuse_smaller
@@ -17,7 +18,7 @@ from include.generations.names import generation_name, run_key
 from include.generations.promotion import refuse_older
 from include.generations.run import Run
 from include.linking.parameters import LinkingParameters
-from include.linking.servers import KEYWORDS, Servers, pinned_embedder, served_target, servers_of
+from include.linking.servers import Servers, pinned_embedder, served_target, servers_of
 from include.linking.shards import linked_elsewhere
 from include.settings import Settings
 from include.sources.build import Build

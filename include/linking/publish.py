@@ -15,6 +15,7 @@ from include.elastic.dead_letters import dead_ids
 from include.elastic.document_id import document_id
 from include.elastic.documents import Document
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.linked_keywords import KEYWORDS
 from include.elastic.locks import writing_index
 from include.elastic.promotion import Written, serve
 from include.elastic.replay import dead_letter_folder
@@ -25,7 +26,7 @@ from include.linking.documents import all_documents, sample_documents
 from include.linking.others import Others, count_dropped
 from include.linking.parameters import LinkingParameters
 from include.linking.plan import KIND, KIND_REALTIME
-from include.linking.servers import KEYWORDS, Servers, servers_of
+from include.linking.servers import Servers, servers_of
 from include.linking.shards import linked_elsewhere
 from include.settings import Settings
 from include.sources.build import Build

@@ -10,6 +10,7 @@ from include.catalog.models import get_model
 from include.elastic.bulk import BulkWriter
 from include.elastic.connection import EsConnection, connect
 from include.elastic.index_generations import IndexGenerations
+from include.elastic.linked_keywords import KEYWORDS
 from include.elastic.replay import dead_letter_folder
 from include.errors import ContractError, InputError
 from include.generations.names import alias_of
@@ -23,8 +24,6 @@ from include.triton.embedder import Embedder
 from include.vector_store.collection import keyword_table, served_collection
 from include.vector_store.open import store_of
 from include.vector_store.protocol import KeywordStore
-
-KEYWORDS = "keyword_generation"  # the key of an index's _meta, and of a build's facts
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.catalog.models import get_model
+from include.elastic.linked_keywords import KEYWORDS
 from include.elastic.locks import writing_index
 from include.errors import ContractError
 from include.generations.counts import Counts
@@ -17,7 +18,7 @@ from include.generations.vectors import to_column
 from include.linking.parameters import LinkingParameters
 from include.linking.pipeline import LinkedBatch, LinkPipeline
 from include.linking.progress import STAGES, Progress
-from include.linking.servers import KEYWORDS, Servers, Target, pinned_embedder, pipeline_to, served_target, servers_of
+from include.linking.servers import Servers, Target, pinned_embedder, pipeline_to, served_target, servers_of
 from include.settings import Settings
 from include.sources.build import Build
 from include.sources.plan import text_digest

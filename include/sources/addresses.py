@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from include.settings import PROJECT_ROOT
 
-PORTS = {"http": 80, "https": 443}
+PORTS = {"https": 443}  # without a port, http is 9200 to one client and 6333 to another
 FOLDERS = ("edge", "exact")  # vector stores without a server: the folder is the place
 
 
 def same_server(one: str, other: str) -> bool:
     """Whether ``one`` and ``other`` lead to the same place.
 
-    ``localhost`` and its addresses are one host; a slash at the end, capital letters, a port that goes without saying
+    ``localhost`` and its addresses are one host; a slash at the end, capital letters, the port of https
     and a folder's relative path make no difference. Lists by commas name the nodes of a cluster: one in common is
     enough, since a node belongs to one cluster.
     """

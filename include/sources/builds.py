@@ -42,6 +42,16 @@ def all_builds(settings: Settings, kind: str, alias: str) -> Iterator[Build]:
         yield build
 
 
+def every_build(settings: Settings) -> Iterator[Build]:
+    """The builds of all kinds and aliases."""
+    for plan in (settings.state_dir / "builds").glob("*/*/plan.json"):
+        try:
+            build = Build.load(plan.parent)
+        except InputError:  # pruned meanwhile
+            continue
+        yield build
+
+
 def prune_builds(
     settings: Settings, kind: str, alias: str, *, keep: Collection[str], server: Mapping[str, str]
 ) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Collection, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from include.errors import EmbsearchError, InputError
 from include.settings import Settings
+from include.sources.addresses import same_server
 from include.sources.build import Build
+from include.sources.builds import every_build
 from include.triton.config_pbtxt import ServingConfig
 from include.vector_store.open import store_of
 
@@ -33,34 +35,30 @@ class Beside:
         return [copy for place, copy in enumerate(copies) if place < self.count or copy.fingerprint in self.needed]
 
 
-def needed_fingerprints(settings: Settings) -> frozenset[str] | None:
+def needed_fingerprints(settings: Settings, *, linked: Collection[str] = ()) -> frozenset[str] | None:
     """The models that the served keyword collections, and builds under way, were made with.
 
-    ``None`` when the vector store does not tell, which is warned of.
+    Those of the generations in ``linked``, to which served links lead, are needed besides. ``None`` when the vector
+    store does not tell, which is warned of.
     """
-    builds = list(_builds(settings))
+    builds = list(every_build(settings))
     found = {build.facts.get("model_fingerprint", "") for build in builds if _under_way(build)}
     names = {settings.collection}
     for build in builds:
         given = build.facts.get("parameters", {})
-        if given.get("qdrant_url") == settings.qdrant_url and given.get("collection"):
+        if given.get("collection") and same_server(given.get("qdrant_url", ""), settings.qdrant_url):
             names.add(given["collection"])
     try:
         with closing(store_of(settings, settings.qdrant_url)) as store:
             served = [generation for name in sorted(names) if (generation := store.resolve(name)) is not None]
             found |= {store.info(generation).model_fingerprint for generation in served}
+            for generation in linked:
+                with suppress(InputError):  # dropped already: whoever links is told so
+                    found.add(store.info(generation).model_fingerprint)
     except EmbsearchError as error:
         log.warning("Which model versions are needed is not known, so all that are loaded stay: %s", error)
         return None
     return frozenset(found - {""})
-
-
-def _builds(settings: Settings) -> Iterator[Build]:
-    for plan in (settings.state_dir / "builds").glob("*/*/plan.json"):
-        try:
-            yield Build.load(plan.parent)
-        except InputError:  # pruned meanwhile
-            continue
 
 
 def _under_way(build: Build) -> bool:

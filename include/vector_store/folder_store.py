@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,9 +118,9 @@ class FolderStore:
         """See the protocol."""
         return self._folders.generations(alias)
 
-    def prune(self, alias: str, *, keep: int) -> list[str]:
+    def prune(self, alias: str, *, keep: int, needed: Collection[str] = ()) -> list[str]:
         """See the protocol."""
-        return self._folders.prune(alias, keep=keep)
+        return self._folders.prune(alias, keep=keep, needed=needed)
 
     def drop(self, generation: str) -> None:
         """See the protocol."""

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from json import loads
@@ -172,10 +172,10 @@ class GenerationFolders:
         """The sealed generations built for ``alias``, oldest first."""
         return [generation for generation in self.all() if alias_of(generation) == alias]
 
-    def prune(self, alias: str, *, keep: int) -> list[str]:
+    def prune(self, alias: str, *, keep: int, needed: Collection[str] = ()) -> list[str]:
         """Drop old generations and what dead builds left; return the generations dropped."""
         generations = self.generations(alias)
-        dropped = outdated(generations, self.resolve(alias), keep, left=self._left(generations))
+        dropped = outdated(generations, self.resolve(alias), keep, left=self._left(generations), needed=needed)
         dropped = [generation for generation in dropped if self.drop(generation)]
         for folder in (self.root / "shards").glob(f"{alias}{SEPARATOR}*"):
             with suppress(Busy, ContractError):  # being built, or sealed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -122,8 +122,11 @@ class KeywordStore(Protocol):
         """The sealed generations built for ``alias``, oldest first."""
         ...
 
-    def prune(self, alias: str, *, keep: int) -> list[str]:
-        """Drop all but the newest ``keep`` generations that no roll back left, never the served one; return them."""
+    def prune(self, alias: str, *, keep: int, needed: Collection[str] = ()) -> list[str]:
+        """Drop all but the newest ``keep`` generations that no roll back left; return them.
+
+        The served one is never dropped, nor those that are ``needed``.
+        """
         ...
 
     def drop(self, generation: str) -> None:

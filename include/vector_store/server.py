@@ -7,7 +7,7 @@ folders do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -119,9 +119,9 @@ class ServerStore:
         """See the protocol."""
         return self._generations.generations(alias)
 
-    def prune(self, alias: str, *, keep: int) -> list[str]:
+    def prune(self, alias: str, *, keep: int, needed: Collection[str] = ()) -> list[str]:
         """See the protocol."""
-        return self._generations.prune(alias, keep=keep)
+        return self._generations.prune(alias, keep=keep, needed=needed)
 
     def drop(self, generation: str) -> None:
         """See the protocol."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -96,12 +97,12 @@ class ServerGenerations:
         """See the protocol."""
         return list(self._sealed(alias))
 
-    def prune(self, alias: str, *, keep: int) -> list[str]:
+    def prune(self, alias: str, *, keep: int, needed: Collection[str] = ()) -> list[str]:
         """See the protocol; what builds left that began a day ago and were never sealed is removed too."""
         found = self._collections(alias)
         sealed = [name for name, facts in found.items() if SEALED in facts]
         left = [name for name in sealed if found[name].get(LEFT)]
-        dropped = outdated(sealed, self.resolve(alias), keep, left=left)
+        dropped = outdated(sealed, self.resolve(alias), keep, left=left, needed=needed)
         dropped = [generation for generation in dropped if self.drop(generation)]
         for name, facts in found.items():
             if SEALED not in facts and time.time() - facts[BEGUN] > ABANDONED_SECONDS:

@@ -12,6 +12,7 @@ from include.errors import ContractError
 from include.keywords import vectors
 from include.keywords.parameters import VectorIndexParameters
 from include.linking.workflow import plan, publish, run_shards
+from include.needed_models import needed_models
 from include.settings import Settings
 from include.sources.generators import generate
 from include.triton.beside import needed_fingerprints
@@ -112,6 +113,27 @@ def test_deploys_that_follow_each_other_before_keywords_are_indexed_anew_fail_no
     assert keywords["model_fingerprint"] == done.fingerprint
     assert needed_fingerprints(shop.settings) == {done.fingerprint}
     assert shop.search() != old
+
+
+def test_days_are_linked_until_all_products_are_linked_anew_whatever_is_deployed_and_indexed_meanwhile(
+    shop: Shop, deploy_another: Callable[..., str], exported_minilm: Path, tmp_path: Path
+) -> None:
+    first, alone = shop.links.link(), {"triton_beside": 0}
+    (made_by,) = needed_models(shop.settings) or ()
+    deploy_another(needed_models(shop.settings), **alone)
+    shop.index()
+    for length in (100, 101):
+        export = changed(exported_minilm, tmp_path / str(length), max_length=length)
+        done = deploy(export, shop.settings.model_copy(update=alone), needed=needed_models(shop.settings))
+        shop.index()
+
+    assert needed_models(shop.settings) == {made_by, done.fingerprint}
+    shop.links.write_products("day.txt", 20, seed=7)
+    day = shop.links.link(products=shop.links.folder / "day.txt", mode="realtime")
+    assert day["keyword_generation"] == first["keyword_generation"]
+
+    shop.links.link(keep_others=True)
+    assert needed_models(shop.settings) == {done.fingerprint}
 
 
 def test_what_builds_under_way_were_begun_with_is_needed_and_a_store_that_is_away_needs_all(

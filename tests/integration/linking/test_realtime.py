@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from include.generations.names import alias_of
 from include.keywords.parameters import VectorIndexParameters
 from include.linking.workflow import plan, publish, run_shards
 from include.sources.builds import all_builds
+from include.vector_store.open import open_store
 from include.workflow import run_workflow
 from tests.integration.linking.conftest import SHARD_ROWS, LinkingStack
 from tests.integration.runs import new_run, stamps
@@ -132,6 +134,33 @@ def test_until_all_products_are_linked_to_new_keywords_a_day_is_linked_to_those_
     assert linked_to(linking) <= set(OLD)
 
 
+def test_keywords_that_the_index_links_to_stay_until_all_products_are_linked_anew(
+    linking: LinkingStack, late: Path, collection: str, index_keywords: Index
+) -> None:
+    old = index_keywords(OLD)
+    linking.link(limit=10, collection=collection)
+    index_keywords(NEW)
+    newer = index_keywords(NEWER)  # two generations are kept
+    day = linking.link(products=late, mode="realtime", collection=collection)
+    assert day["keyword_generation"] == old
+    assert linked_to(linking) <= set(OLD)
+
+    assert linking.link(limit=10, collection=collection, keep_others=True)["keyword_generation"] == newer
+    newest = index_keywords(OLD)
+    with closing(open_store(linking.settings.qdrant_url)) as store:
+        assert store.generations(collection) == [newer, newest]
+
+
+def drop_old_keywords(linking: LinkingStack, index_keywords: Index) -> str:
+    """Serve newer keywords, and let somebody take away those before; return the newest generation."""
+    old = index_keywords(NEW)
+    newest = index_keywords(NEWER)
+    with closing(open_store(linking.settings.qdrant_url)) as store:
+        for generation in store.generations(alias_of(old)):
+            store.drop(generation)  # spares the served one
+    return newest
+
+
 def test_where_the_keywords_of_the_index_are_gone_a_day_is_refused_with_the_remedy(
     linking: LinkingStack, late: Path, collection: str, index_keywords: Index
 ) -> None:
@@ -139,8 +168,7 @@ def test_where_the_keywords_of_the_index_are_gone_a_day_is_refused_with_the_reme
     linking.link(limit=10, collection=collection)
     day: dict[str, Any] = {"products": late, "mode": "realtime", "collection": collection}
     build = plan(linking.parameters(**day), new_run(), linking.settings)
-    index_keywords(NEW)
-    index_keywords(NEWER)  # two generations are kept
+    drop_old_keywords(linking, index_keywords)
     gone = f"links to {collection}__.*, which is not at .* any more. Link all products anew: DAG product_linking"
     with pytest.raises(ContractError, match=gone):
         run_shards(build, [0], linking.settings)

@@ -46,6 +46,10 @@ def test_what_a_roll_back_left_pushes_none_out_and_is_no_default_target() -> Non
     assert roll_back_target("x", "d", names, "c", left=["c"]) == "c"
 
 
+def test_what_others_need_stays_besides_the_newest() -> None:
+    assert outdated(["a", "b", "c", "d"], served="d", keep=2, needed=["a", "gone"]) == ["b"]
+
+
 def test_a_roll_back_leaves_all_that_is_newer_and_a_roll_forward_nothing() -> None:
     names = ["a", "b", "c", "d"]
     assert left_by("c", "a", names) == ["b", "c"]
