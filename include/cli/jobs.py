@@ -118,9 +118,9 @@ def _generate(kind: Kind, output: str, count: int, language: str, seed: int, *, 
         msg = f"There is no vocabulary for {language!r}: choose en, ja or ko."
         raise typer.BadParameter(msg)
     path = PROJECT_ROOT / output
-    if path.exists() and not overwrite:
-        msg = f"{path} is there already. Give another --output, or --overwrite."
-        raise typer.BadParameter(msg)
     with command_session("generate", get_settings()):
+        if path.exists() and not overwrite:
+            msg = f"{path} is there already. Give another --output, or --overwrite."
+            raise typer.BadParameter(msg)
         write_texts(path, kind, count, language=languages[language], seed=seed)
         typer.echo(f"{count:,} {kind} in {path}")

@@ -22,6 +22,7 @@ from include.settings import Settings
 
 FAILED, TRY_AGAIN, INTERRUPTED = 1, 75, 130  # 75 is sysexits' EX_TEMPFAIL
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 _LIBRARIES = ("elastic_transport", "elasticsearch", "httpx", "httpcore", "urllib3", "qdrant_client")
 
@@ -52,12 +53,20 @@ def command_session(command: str, settings: Settings, *, job: str = "") -> Itera
         raise
     except Exception as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
-        if not isinstance(error, OSError) or error.errno not in NO_ROOM:
+        if not isinstance(error, OSError) or not (said := _of_the_machine(error, settings)):
             raise  # the terminal gets it from Python
-        where = error.filename or f"{settings.state_dir} or {settings.log_dir}"
-        said = f"{command}: no room left on the disk of {where}. Free some space, then run the same command again."
-        typer.secho(said, fg=typer.colors.RED, err=True)
+        typer.secho(f"{command}: {said}", fg=typer.colors.RED, err=True)
         raise typer.Exit(FAILED) from error
+
+
+def _of_the_machine(error: OSError, settings: Settings) -> str:
+    """What to do about a full disk or a missing right; empty for what may be a defect of ours."""
+    if error.errno in NO_ROOM:
+        where = error.filename or f"{settings.state_dir} or {settings.log_dir}"
+        return f"no room left on the disk of {where}. Free some space, then run the same command again."
+    if error.errno in NO_RIGHT and error.filename:
+        return f"{error.filename}: {error.strerror}. Change the rights of it or of its folder, or give another path."
+    return ""
 
 
 class _LogFile(logging.FileHandler):

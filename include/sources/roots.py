@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from include.errors import InputError
 from include.objects.locations import Allowed, NotAllowed
 from include.settings import PROJECT_ROOT, get_settings
 
@@ -16,9 +17,16 @@ def check_input(path: str | Path) -> Path:
 
     Raises:
         NotAllowed: it does not, whether or not it exists.
+        InputError: this user may not enter its folder, so whether it exists cannot be told.
     """
     settings = get_settings()
-    return _below(path, settings.input_roots, "EMBSEARCH_INPUT_ROOTS", besides=(settings.documents_dir,))
+    found = _below(path, settings.input_roots, "EMBSEARCH_INPUT_ROOTS", besides=(settings.documents_dir,))
+    try:
+        found.exists()
+    except PermissionError as error:
+        msg = f"This user may not enter the folder of {found}. Change the folder's rights, or give another path."
+        raise InputError(msg) from error
+    return found
 
 
 def check_output(path: str | Path) -> Path:

@@ -130,6 +130,18 @@ def test_a_disk_too_full_for_the_log_is_told_by_its_path(
     assert f"link: no room left on the disk of {settings.log_dir / 'link'}." in capsys.readouterr().err
 
 
+def test_a_path_that_this_user_may_not_use_is_one_sentence(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended, command_session("link", settings):
+        raise PermissionError(errno.EACCES, "Permission denied", "/secret/products.txt")
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == (
+        "link: /secret/products.txt: Permission denied. Change the rights of it or of its folder, or give another "
+        "path.\n"
+    )
+
+
 def test_other_failures_of_files_are_no_full_disk(settings: Settings) -> None:
     with pytest.raises(FileNotFoundError), command_session("link", settings):
         Path("/nowhere/file").read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from include.catalog.index_types import INDEX_TYPES
-from include.errors import FatalError
+from include.errors import FatalError, InputError
 from include.fulltext.documents import Columns, SetAside
 from include.fulltext.reading import read_documents
 from include.fulltext.relevance import read_relevance_set
@@ -68,6 +69,20 @@ def test_an_input_elsewhere_is_refused_in_the_same_words_whether_it_is_there_or_
     assert str(elsewhere) in str(refused.value)
     assert f"outside of /nowhere, {inside} (EMBSEARCH_INPUT_ROOTS)" in str(refused.value)
     assert isinstance(refused.value, FatalError)  # it is not tried again
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_an_input_in_a_folder_that_is_closed_to_this_user_is_refused_for_good(
+    inside: Path, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    """Root may enter every folder, so what the system would say to another user is played here."""
+
+    def closed(path: Path, **_: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(InputError, match=f"may not enter the folder of {inside / 'tents.txt'}"):
+        READERS[reader](inside / "tents.txt")
 
 
 @pytest.mark.parametrize("writer", WRITERS)
