@@ -6,8 +6,10 @@ Links the product file of each day into the served index, so that new products a
 file is skipped.
 **Output:** documents added to or replaced in index `product_keywords`, searchable as each batch lands.
 
-Runs every day at 06:00 Asia/Seoul once it is switched on. A backfill over a date range links each
-day's own file; a document that a later run wrote is never replaced by an earlier day's.
+Runs every day at 06:00 Asia/Seoul once it is switched on, and reads the file of the day that it runs on. A backfill
+links each day's own file; a document that a later run wrote is never replaced by an earlier day's. Its dates are in
+UTC, where these runs fall on 21:00 of the day before: for the files of the 28th to the 30th give the 27th to the 30th.
+A date too many is a day without a file.
 
 **When it fails:** read the error in the log of the failed task, mend the cause, clear the task; finished shards are
 not done again. For a day whose file came late, clear the skipped run.

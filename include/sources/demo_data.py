@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from include.sources.generators import Kind, write_texts
 
 DAYS = 3
-DAY_ZONE = ZoneInfo("Asia/Seoul")  # of the daily DAG, which names its input by its own day
+DAY_ZONE = ZoneInfo("Asia/Seoul")  # of the daily DAG, which names its input by the day that it runs on
+RUNS_AT = timedelta(hours=6)  # of that day
 
 
 def write_once(path: Path, kind: Kind, count: int, *, seed: int = 0) -> None:
@@ -19,8 +20,8 @@ def write_once(path: Path, kind: Kind, count: int, *, seed: int = 0) -> None:
 
 
 def write_daily(root: Path, pattern: str, count: int, now: datetime) -> None:
-    """Products of the last days, for the daily DAG and its backfill; each day has its own. ``now`` has a time zone."""
-    today = now.astimezone(DAY_ZONE)
+    """Products of the last days that the daily DAG was due on, each day its own; ``now`` has a time zone."""
+    due = now.astimezone(DAY_ZONE) - RUNS_AT
     for back in range(DAYS):
-        day = today - timedelta(days=back)
+        day = due - timedelta(days=back)
         write_once(root / pattern.replace("{date}", f"{day:%Y-%m-%d}"), "products", count, seed=day.toordinal())
