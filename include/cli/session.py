@@ -19,6 +19,7 @@ from include.generations.run import Run
 from include.local_stack.endings import ended_like_ctrl_c
 from include.parameters import Parameters
 from include.settings import Settings
+from include.settings.unknown import unknown_settings
 
 FAILED, TRY_AGAIN, INTERRUPTED = 1, 75, 130  # 75 is sysexits' EX_TEMPFAIL
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -40,6 +41,8 @@ def command_session(command: str, settings: Settings, *, job: str = "") -> Itera
     log_file = settings.log_dir / folder / f"{name}.log"
     try:
         _log_to(log_file)
+        for told in unknown_settings(os.environ):
+            logging.getLogger(__name__).warning("%s", told)
         with ended_like_ctrl_c():
             yield log_file
     except EmbsearchError as error:

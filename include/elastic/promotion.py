@@ -82,7 +82,8 @@ def refuse_smaller(build: Build, generations: IndexGenerations, rows: int) -> No
     """
     served_rows = 0 if generations.resolve() is None else generations.count(build.alias)
     asked = build.facts["parameters"]
-    refuse_shrinking(build.generation, rows, served_rows, min_share=asked["min_share"], limit=asked["limit"])
+    limit = asked["limit"] if build.input.cut_by_limit else 0
+    refuse_shrinking(build.generation, rows, served_rows, min_share=asked["min_share"], limit=limit)
 
 
 def finalised(generations: IndexGenerations, generation: str, written: Written) -> GateFigures:

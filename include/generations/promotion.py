@@ -25,6 +25,8 @@ def refuse_older(alias: str, served: str | None, generation: str) -> None:
 def refuse_shrinking(generation: str, rows: int, served_rows: int, *, min_share: float, limit: int) -> None:
     """Let nobody replace much by little by mistake: a small ``limit`` left in a form, a file that was cut off.
 
+    ``limit`` is the one that left rows of the input behind, 0 when none did.
+
     Raises:
         GateFailed: ``rows`` are less than ``min_share`` of ``served_rows``.
     """

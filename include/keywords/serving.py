@@ -56,7 +56,8 @@ def refuse_smaller(build: Build, store: KeywordStore) -> None:
     ours = served is not None and alias_of(served) == build.alias
     served_rows = store.info(served).points if served is not None and ours else 0
     asked, rows = build.facts["parameters"], build.input.rows
-    refuse_shrinking(build.generation, rows, served_rows, min_share=asked["min_share"], limit=asked["limit"])
+    limit = asked["limit"] if build.input.cut_by_limit else 0
+    refuse_shrinking(build.generation, rows, served_rows, min_share=asked["min_share"], limit=limit)
 
 
 def _prune(build: Build, store: KeywordStore, settings: Settings) -> None:
