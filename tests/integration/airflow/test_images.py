@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from include.airflow_api import AirflowApi
 from include.cli.dag_runs import caused_run
 from include.images.database import ImageDatabase
 from include.images.folders import index_folder
@@ -59,17 +60,32 @@ def test_a_rebuild_by_hand_is_of_one_type_and_finds_nothing_new(running_stack: R
     assert api.task_states("image_index", run)["announce"] == "skipped"
 
 
-def test_a_new_version_of_the_model_causes_a_build_and_that_of_another_model_none(
+def test_each_model_that_is_deployed_brings_its_own_indexes_anew_and_no_others_and_fails_no_run(
     running_stack: RunningStack, demo: str
 ) -> None:
+    """Nobody is alarmed where there is nothing to do."""
     api = running_stack.api
-    for model, state in ((MODEL, "success"), ("minilm", "skipped")):  # nobody is alarmed where there is nothing to do
+    first_tasks = {"image_index": "types", "keyword_vector_index": "plan", "keyword_text_index": "plan"}
+    for model, own in ((MODEL, {"image_index"}), ("minilm", {"keyword_vector_index", "keyword_text_index"})):
         before = datetime.now(UTC)
         assert api.wait("triton_deployment", api.trigger("triton_deployment", {"model": model})) == "success"
-        run = caused_run(api, "image_index", before)
-        assert api.wait("image_index", run) == "success"
-        states = api.task_states("image_index", run)
-        assert states["types"] == states["report"] == state
+        for dag, first in first_tasks.items():
+            run = caused_run(api, dag, before)
+            assert api.wait(dag, run) == "success"
+            assert api.task_states(dag, run)[first] == ("success" if dag in own else "skipped")
+        if "keyword_vector_index" in own:
+            caused_run(api, "product_linking", before)
+        assert {api.wait(dag, run) for dag, run in caused_since(api, before)} == {"success"}
+
+
+def caused_since(api: AirflowApi, since: datetime) -> list[tuple[str, str]]:
+    """All runs that asset events have started, with their DAGs."""
+    return [
+        (dag, run["dag_run_id"])
+        for dag in api.dag_ids()
+        for run in api.runs(dag)
+        if run["run_type"] == "asset_triggered" and datetime.fromisoformat(run["run_after"]) >= since
+    ]
 
 
 def test_temporary_images_are_deleted_by_their_dag(
