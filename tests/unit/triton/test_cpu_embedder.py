@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -18,9 +19,19 @@ SPECIAL = (0, 1, 2, 3)
 
 @pytest.fixture(scope="module")
 def texts() -> ModuleType:
-    """The code that embeds texts, which lies beside the model and not in a package."""
-    path = PROJECT_ROOT / "triton_models" / "cpu_embedder" / "texts.py"
-    spec = importlib.util.spec_from_file_location("texts", path)
+    """The code that embeds texts."""
+    return beside_the_model("texts")
+
+
+@pytest.fixture(scope="module")
+def graph() -> ModuleType:
+    """The code that runs a graph."""
+    return beside_the_model("graph")
+
+
+def beside_the_model(name: str) -> ModuleType:
+    """A module of the served model, which lies beside it and not in a package."""
+    spec = importlib.util.spec_from_file_location(name, PROJECT_ROOT / "triton_models" / "cpu_embedder" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -78,3 +89,31 @@ def test_lexical_weights_are_those_of_the_models_own_library(
     expected = [as_flag_embedding_does(w.tolist(), i.tolist()) for w, i in zip(weights, ids, strict=True)]
     assert sparse_rows(packed["SPARSE_INDICES"], packed["SPARSE_WEIGHTS"]) == expected
     assert packed["SPARSE_INDICES"].shape == (len(rows), max(1, *map(len, expected), 0))
+
+
+@pytest.mark.parametrize(
+    ("most_tokens", "tiles", "fused"),
+    [
+        (256, True, False),
+        (512, True, False),
+        (513, True, True),
+        (8192, True, True),
+        (0, True, True),
+        (256, False, True),
+    ],
+)
+def test_attention_is_not_fused_for_models_of_short_texts_where_the_cpu_has_tiles(
+    graph: ModuleType, most_tokens: int, tiles: bool, fused: bool
+) -> None:
+    options = graph.openvino_options("bf16", most_tokens, tiles=tiles)
+
+    assert ("SNIPPETS_MODE" not in options) == fused
+    assert options["INFERENCE_PRECISION_HINT"] == "bf16"
+
+
+@pytest.mark.parametrize(("flags", "found"), [("sse amx_bf16 amx_tile", True), ("sse avx512_bf16", False)])
+def test_tiles_are_told_by_the_cpu_itself(graph: ModuleType, tmp_path: Path, flags: str, found: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor: 0\nflags: {flags}\n", encoding="utf-8")
+
+    assert graph.has_tiles(tmp_path / "cpuinfo") is found
+    assert graph.has_tiles(tmp_path / "none") is False
