@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 ROWS, DAYS = 3_000, 3
 SONG = "song"  # the type that the demo looks at closely
 DAILY = "faiss_daily_increment"
+CAPTION = (
+    "rows: what the indexes hold after a step; new, updated, deleted: by it; set aside: rows of the tables then that "
+    "no index can hold. Rows that were committed late, or are of a later day, come with a later step."
+)
 DAGS = ("faiss_train", "faiss_build", "faiss_rollback", "playlist_cache")
 Row = tuple[str, dict[str, Any]]  # a step and what it told of each type
 
@@ -182,6 +186,7 @@ class _Demo:
         console.print(f"{sets} playlist sets in Redis, {cached['bytes']:,} bytes, written in one transaction")
         airflow = local_airflow(self._settings)
         console.print(f"Airflow: {airflow.url}  user {USER}  password {airflow.password}")
+        console.print(f"DAG {DAILY} stays switched on there: every day at 16:58 Asia/Seoul.")
         console.print("Try:")
         for line in commands(self._settings):
             console.print(f"  {line}", soft_wrap=True)
@@ -192,7 +197,8 @@ def steps_table(rows: list[Row]) -> Any:
     """A line a step: figures added up over the indexes, the smallest recall."""
     from include.cli.tables import whole_table  # noqa: PLC0415
 
-    table = whole_table("step", "indexes", "rows", "new", "updated", "deleted", "set aside", "least recall@10")
+    columns = ("step", "indexes", "rows", "new", "updated", "deleted", "set aside", "least recall@10")
+    table = whole_table(*columns, caption=CAPTION)
     for step, types in rows:
         found = list(types.values())
         counts = (sum(each.get(name, 0) for each in found) for name in ("rows", "new", "updated", "deleted", "bad"))

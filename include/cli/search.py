@@ -24,6 +24,7 @@ from include.sources.rows import Row, as_row
 app = typer.Typer()
 
 
+MOST_SHOWN = 200  # characters
 OF_DOCUMENTS = "With --mode text, vector or hybrid"
 
 
@@ -71,8 +72,13 @@ def _search_keywords(parameters: SearchParameters, texts: list[str], settings: S
     table = whole_table("query", "keyword", "id", "score")
     for query, hits in zip(texts, search_keywords(parameters, texts, settings), strict=True):
         for rank, hit in enumerate(hits):
-            table.add_row(query if rank == 0 else "", hit.keyword, str(hit.keyword_id), f"{hit.score:.4f}")
+            table.add_row(shown(query) if rank == 0 else "", hit.keyword, str(hit.keyword_id), f"{hit.score:.4f}")
     console.print(table)
+
+
+def shown(query: str) -> str:
+    """A query as a table shows it."""
+    return query if len(query) <= MOST_SHOWN else f"{query[:MOST_SHOWN]}…"
 
 
 def _texts(lines: Iterable[bytes]) -> list[str]:

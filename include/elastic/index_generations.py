@@ -168,7 +168,7 @@ class IndexGenerations:
             actions += [{"remove": {"index": old, "alias": self.alias}} for old in holders if old != generation]
         with translated(self.client, f"give alias {self.alias} to {generation}"):
             self.client.indices.update_aliases(actions=actions)
-        log.info("%s serves %s (before: %s)", self.alias, generation, previous)
+        log.info("%s serves %s (before: %s)", self.alias, generation, previous or "none")
         return previous
 
     def rollback(self, to: str | None = None) -> str:

@@ -55,7 +55,7 @@ def roll_back_target(
         return to
     older = [name for name in generations if (served is None or name < served) and name not in left]
     if not older:
-        msg = f"{alias} has no generation before {served}. {there}"
+        msg = f"{alias} has no generation before {served}. {there} Another of them is served by naming it: --to NAME."
         raise InputError(msg)
     return older[-1]
 

@@ -117,8 +117,8 @@ class ImageIndex:
         if folder.served_name() is None:
             flag = "" if edition == "v2" else " --edition v1"
             msg = (
-                f"There is no index of {image_type} images: it is not built yet, or there are none. "
-                f"`embsearch images build{flag}` builds it."
+                f"There is no index of {image_type} images in edition {edition}: it is not built yet, or there are "
+                f"none. `embsearch images build{flag}` builds it."
             )
             raise InputError(msg)
         reader = IndexReader(folder.root, poll_seconds=poll_seconds, beside=_Beside.of)

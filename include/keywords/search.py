@@ -16,6 +16,8 @@ from include.vector_store.collection import served_collection
 from include.vector_store.open import store_of
 from include.vector_store.protocol import NO_ID
 
+PATIENCE_SECONDS = 15.0  # with a server that does not answer: somebody waits, who can ask again
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -35,7 +37,7 @@ def search_keywords(parameters: SearchParameters, queries: Sequence[str], settin
     """
     store = store_of(settings, parameters.qdrant_url)
     try:
-        with TritonClient(parameters.kserve_url) as client:
+        with TritonClient(parameters.kserve_url, deadline_seconds=PATIENCE_SECONDS) as client:
             collection = served_collection(store, parameters.collection)
             embedder = Embedder.of_collection(client, get_model(parameters.model), collection)
             vectors = embedder.embed(list(queries), "query")

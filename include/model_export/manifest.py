@@ -179,8 +179,11 @@ class Manifest(_Frozen):
         path = folder / MANIFEST
         try:
             return cls.model_validate_json(path.read_bytes())
+        except FileNotFoundError as error:
+            msg = f"{folder} holds no exported model. Export it: `embsearch export --model {folder.parent.name}`."
+            raise InputError(msg) from error
         except OSError as error:
-            msg = f"{folder} holds no exported model ({error}). Export one: `embsearch export --model NAME`."
+            msg = f"{path} cannot be read: {error.strerror}. Mend that, or export the model again."
             raise InputError(msg) from error
         except ValidationError as error:
             msg = f"{path} is damaged ({error}). Remove {folder} and export again."

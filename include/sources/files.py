@@ -25,8 +25,7 @@ class Source:
     @property
     def is_parquet(self) -> bool:
         """Parquet is known by its first bytes, anything else is text."""
-        with self.path.open("rb") as file:
-            return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+        return _is_parquet(self.path)
 
     @property
     def has_ids(self) -> bool:
@@ -52,7 +51,7 @@ def find_input(path: str | Path) -> Path:
 
     Raises:
         NotAllowed: runs may not read there.
-        InputError: there is no such file, it is not a file, or it is empty.
+        InputError: there is no such file, it is not a file, it is empty, or it is not what its name says.
     """
     found = check_input(path)
     if found.is_dir():
@@ -67,4 +66,12 @@ def find_input(path: str | Path) -> Path:
     if not os.access(found, os.R_OK):
         msg = f"Input file {found} cannot be read by this user. Change its rights, or give another path."
         raise InputError(msg)
+    if found.suffix.lower() == ".parquet" and not _is_parquet(found):
+        msg = f"Input file {found} is no Parquet file, though its name says so. Give it whole, or under another name."
+        raise InputError(msg)
     return found
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC

@@ -60,3 +60,11 @@ def test_a_missing_and_an_empty_file_are_two_clear_errors(tmp_path: Path) -> Non
     (tmp_path / "empty.txt").touch()
     with pytest.raises(InputError, match=r"empty\.txt is empty"):
         find_input(tmp_path / "empty.txt")
+
+
+def test_what_is_named_as_parquet_and_is_none_is_refused_as_such(tmp_path: Path) -> None:
+    """Not as text in another encoding, which sends its owner the wrong way."""
+    path = tmp_path / "products.parquet"
+    path.write_bytes(bytes(range(256)) * 100)
+    with pytest.raises(InputError, match=r"products\.parquet is no Parquet file, though its name says so"):
+        find_input(path)
