@@ -32,7 +32,7 @@ from include.model_export.launch import export_model
 from include.model_export.manifest import Manifest
 from include.settings import Settings
 from include.sources.generators import generate
-from include.triton.client import TritonClient
+from include.triton.client import BATCH_SIZE, TritonClient
 from include.triton.deploy import deploy
 from include.triton.repository import ModelRepository
 
@@ -44,7 +44,7 @@ TEXTS = 1_000
 TRAINING_NAMES = 20_000
 NEEDED = 12 * 10**9  # bytes on disk
 GOAL = 0.95
-BATCH, CLIENTS = 128, 8
+BATCH, CLIENTS = BATCH_SIZE, 8  # as a job has them
 SCRIPTS = Path(__file__).parent
 
 
