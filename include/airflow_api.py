@@ -18,6 +18,7 @@ FINISHED = ("success", "failed")
 POLL_SECONDS = 1.0
 TELL_EVERY_SECONDS = 15.0
 LOCKED_SECONDS = 60.0
+REPEATABLE = ("GET", "PATCH")
 
 Progress = Callable[[dict[str, int]], None]
 """Called with how many task instances are in which state: whenever that changes, and now and then while it does not."""
@@ -55,8 +56,8 @@ class AirflowApi:
         """
         run_id = f"manual__{datetime.now(UTC).isoformat()}_{uuid4().hex[:8]}"
         body = {"logical_date": None, "dag_run_id": run_id, "conf": dict(conf or {})}
-        response = self._answered("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)
-        if response.status_code == httpx.codes.CONFLICT:  # made, before the database was locked
+        response = self._answered("POST", f"/api/v2/dags/{dag_id}/dagRuns", body, repeatable=True)
+        if response.status_code == httpx.codes.CONFLICT:  # made, before the database was locked or the time was over
             self.run(dag_id, run_id)
         else:
             self._checked(response)
@@ -189,12 +190,27 @@ class AirflowApi:
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self._checked(self._answered(method, path, body)).json()
 
-    def _answered(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
-        """The answer; while Airflow's database is locked by another of its processes it is asked again."""
+    def _answered(
+        self, method: str, path: str, body: Mapping[str, Any] | None, *, repeatable: bool | None = None
+    ) -> httpx.Response:
+        """The answer; while Airflow's database is locked by another of its processes it is asked again.
+
+        After a time-out it is asked a second time, where that does no more than the first: ``repeatable``, by default
+        whatever only reads or sets.
+        """
         deadline = time.monotonic() + LOCKED_SECONDS
-        while _is_locked(response := self._send(method, path, body)) and time.monotonic() < deadline:
+        again = method in REPEATABLE if repeatable is None else repeatable
+        while True:
+            try:
+                response = self._send(method, path, body)
+            except ServiceUnavailable as error:
+                if not again or not isinstance(error.__cause__, httpx.ReadTimeout):
+                    raise
+                again = False
+                continue
+            if not _is_locked(response) or time.monotonic() >= deadline:
+                return response
             time.sleep(POLL_SECONDS)
-        return response
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         try:

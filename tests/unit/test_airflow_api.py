@@ -10,7 +10,7 @@ import pytest
 
 from include import airflow_api
 from include.airflow_api import AirflowApi
-from include.errors import AccessDenied, FatalError, InputError
+from include.errors import AccessDenied, FatalError, InputError, ServiceUnavailable
 
 LOCKED = httpx.Response(500, json={"detail": {"reason": "Database error", "message": "Serious error"}})
 RUNS = "/api/v2/dags/some_dag/dagRuns"
@@ -42,6 +42,40 @@ def test_a_locked_database_is_waited_for() -> None:
     airflow = Airflow(LOCKED, LOCKED, httpx.Response(200, json={}))
     airflow.api().set_paused("some_dag", paused=True)
     assert [method for method, *_ in airflow.asked] == ["PATCH"] * 3
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200, json={}), httpx.Response(409, json={"detail": "exists"})])
+def test_what_had_no_answer_in_time_is_asked_once_more_and_no_run_is_started_twice(answer: httpx.Response) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def late(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, json.loads(request.content or b"null")))
+        if len(asked) == 1:
+            raise httpx.ReadTimeout("timed out", request=request)
+        return answer if request.method == "POST" else httpx.Response(200, json={})
+
+    api = AirflowApi("http://airflow", token="x")
+    api._client = httpx.Client(base_url="http://airflow", transport=httpx.MockTransport(late))
+    run = api.trigger("some_dag")
+    first, second = asked[:2]
+    assert first == second
+    assert first[1]["dag_run_id"] == run
+
+
+def test_what_would_be_done_twice_is_not_asked_again() -> None:
+    asked: list[str] = []
+
+    def late(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        raise httpx.ReadTimeout("timed out", request=request)
+
+    api = AirflowApi("http://airflow", token="x")
+    api._client = httpx.Client(base_url="http://airflow", transport=httpx.MockTransport(late))
+    with pytest.raises(ServiceUnavailable, match="timed out"):
+        api.ensure_pool("triton", 2, "")
+    with pytest.raises(ServiceUnavailable, match="timed out"):
+        api.set_paused("some_dag", paused=False)
+    assert asked == ["POST", "PATCH", "PATCH"]
 
 
 def test_another_fault_of_airflow_s_is_told_at_once() -> None:
