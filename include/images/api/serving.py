@@ -74,10 +74,10 @@ class Serving:
         found = self._indexes.get(key)
         if found is None or found.taken_away:
             with self._opening[key]:  # of this one alone: another is searched while it is read
-                if self._indexes.get(key) is found:
+                found = self._indexes.get(key)  # again: somebody else may have opened it, or found it gone
+                if found is None or found.taken_away:
                     self._indexes.pop(key, None)
-                    self._indexes[key] = self._open(index_type, edition)
-                found = self._indexes[key]
+                    found = self._indexes[key] = self._open(index_type, edition)
         return found
 
     def _open(self, index_type: ImageType, edition: Edition) -> ImageIndex:
